@@ -1,0 +1,47 @@
+"""London days and England's working days: once, for everybody."""
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+
+LONDON = ZoneInfo("Europe/London")
+_SATURDAY = 5
+_bank_holidays = holidays.country_holidays("GB", subdiv="ENG")
+
+
+def london_day(instant: datetime) -> date:
+    """The Europe/London date of an aware instant (the nearest date there is, at the very ends of the calendar)."""
+    try:
+        return instant.astimezone(LONDON).date()
+    except OverflowError:
+        return instant.date()
+
+
+def london_midnight(day: date) -> datetime:
+    """The first instant of a London day, in UTC."""
+    return datetime.combine(day, time(), LONDON).astimezone(UTC)
+
+
+@lru_cache(maxsize=16_384)
+def is_working_day(day: date) -> bool:
+    """Monday to Friday without England's bank holidays (substitute days and one-off ones included)."""
+    return day.weekday() < _SATURDAY and day not in _bank_holidays
+
+
+@lru_cache(maxsize=65_536)
+def add_working_days(day: date, count: int) -> date:
+    """The count-th working day after a day; counting starts the day after, and 0 is the day itself."""
+    while count > 0:
+        day = next_day(day)
+        if day == date.max:
+            break
+        count -= is_working_day(day)
+    return day
+
+
+def next_day(day: date) -> date:
+    """The day after; the calendar's last day has none and stays."""
+    return day if day == date.max else day + timedelta(days=1)

@@ -1,0 +1,18 @@
+"""Who looked at whom, on `care.audit.v1` (key `actor_ref`)."""
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .common import Instant, Message, PersonRef, WorkerRef
+
+
+class AuditEntry(Message):
+    """One look at a person's page, or one action."""
+
+    actor_ref: WorkerRef
+    person_ref: PersonRef | None = None
+    what: Annotated[str, Field(min_length=1, description="`viewed` or the action")]
+    at: Instant
+    page: str

@@ -1,0 +1,153 @@
+"""What case systems say, on `care.events.v1`: CloudEvents 1.0 whose `data` is one of the models here.
+
+`subject` is the `person_ref` (of a feed's manifest: its key). Nothing here is free text, a name or an address.
+"""
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from .common import Council, Day, Instant, Message, PersonRef, RecordId, Slug, WorkerRef
+
+Category = Literal["eligible", "relevant", "former_relevant", "qualifying", "none"]
+InTouchCode = Literal["YES", "NO", "DIED", "REFU", "NREQ", "RHOM"]
+AccommodationCode = Literal["B", "C", "D", "E", "G", "H", "K", "R", "S", "T", "U", "V", "W", "X", "Y", "Z"]
+Need = Literal["standard", "enhanced", "high"]
+CouncilRole = Literal["personal_adviser", "social_worker", "manager", "duty", "other_council"]
+ThirdPartyRole = Literal["accommodation_staff", "other_professional", "family"]
+WorkerRole = Literal[CouncilRole, ThirdPartyRole]
+Channel = Literal["face_to_face", "video", "phone", "text", "email", "letter", "social_media", "other"]
+WrittenChannel = Literal["text", "email", "letter", "social_media"]
+Direction = Literal["out", "in"]
+ContactOutcome = Literal["completed", "no_reply", "left_message", "refused", "cancelled"]
+Location = Literal["home", "placement", "custody", "office", "community", "hospital", "education", "other"]
+VisitOutcome = Literal["seen", "no_access", "refused", "cancelled"]
+
+COUNCIL_ROLES: tuple[str, ...] = get_args(CouncilRole)
+WRITTEN_CHANNELS: tuple[str, ...] = get_args(WrittenChannel)
+
+
+class Accommodation(Message):
+    """Where a young person lives, as coded in the national return SSDA903 (table OC3, column ACCOM)."""
+
+    code: AccommodationCode | None = Field(None, description="letter of SSDA903 ACCOM")
+    suitable: bool | None = Field(None, description="suitability digit of ACCOM: 1 is true, 2 is false; null: not known")
+    council_provided: bool = Field(description="provided by the council under s.23B or s.24B Children Act 1989")
+    hostel: bool = Field(description="a hostel of any kind; no ACCOM code says so by itself")
+    since: Day | None = Field(None, description="first day at this home")
+
+
+class Person(Message):
+    """`care.person.v1`: a full snapshot of what the case system holds about one person. The newest `recorded_at` holds."""
+
+    person_ref: PersonRef
+    recorded_at: Instant = Field(description="when the case system last changed this")
+    born_on: Day
+    category: Category = Field(description="leaving-care category (Children Act 1989 ss.23A-24)")
+    supported_since: Day = Field(description="no clock starts before this day")
+    in_touch: InTouchCode | None = Field(None, description="SSDA903 IN_TOUCH as held")
+    in_touch_since: Day | None = Field(None, description="when that code was set")
+    opt_out_review_on: Day | None = Field(None, description="when a refusal, not-required or returned-home is looked at again")
+    adviser_ref: WorkerRef | None = Field(None, description="current personal adviser")
+    adviser_since: Day | None = Field(None, description="since when that adviser, or no one, has held the case")
+    team_ref: str | None = None
+    accommodation: Accommodation | None = None
+    need: Need = Field(description="level of need as the council grades it")
+    plan_reviewed_on: Day | None = Field(None, description="latest pathway-plan review")
+    offer_made_on: Day | None = Field(None, description="last time told what support is on offer (from 21)")
+    no_face_to_face_until: Day | None = Field(None, description="the young person's own recorded wish, with its last day")
+    looked_after: bool = Field(description="still looked after (16-17)")
+    cohorts: list[Slug] = Field(description="only for cuts of the figures: uasc, disabled, parent, ...")
+
+
+class Contact(Message):
+    """`care.contact.v1`: one contact or attempt, by whatever channel, either way."""
+
+    record_id: RecordId
+    person_ref: PersonRef
+    recorded_at: Instant = Field(description="when it was typed into the case system")
+    occurred_at: Instant = Field(description="when it took place")
+    worker_ref: WorkerRef | None = None
+    worker_role: WorkerRole = Field(description="what the worker was to the person then")
+    channel: Channel
+    direction: Direction = Field(description="out: from the worker; in: from the young person")
+    outcome: ContactOutcome = Field(description="completed: both sides took part")
+
+
+class Visit(Message):
+    """`care.visit.v1`: one visit, made or attempted."""
+
+    record_id: RecordId
+    person_ref: PersonRef
+    recorded_at: Instant = Field(description="when it was typed into the case system")
+    occurred_at: Instant = Field(description="when it took place")
+    worker_ref: WorkerRef | None = None
+    worker_role: WorkerRole = Field(description="what the worker was to the person then")
+    location: Location
+    outcome: VisitOutcome
+    announced: bool | None = Field(None, description="false: unannounced; null: not recorded")
+    seen_alone: bool | None = Field(None, description="null: not recorded")
+
+
+class RecordVoided(Message):
+    """`care.record-voided.v1`: that contact or visit was entered in error."""
+
+    record_id: RecordId
+    person_ref: PersonRef
+    recorded_at: Instant
+
+
+class PersonErased(Message):
+    """`care.person-erased.v1`: forget this person and every statement about them recorded up to now."""
+
+    person_ref: PersonRef
+    recorded_at: Instant
+
+
+class Feed(Message):
+    """`care.feed.v1`: a feed's manifest: everything up to this day is in. Written to every partition."""
+
+    council: Council
+    feed: Slug
+    complete_through: Day = Field(description="the last day that is in completely")
+    records: Annotated[int, Field(ge=0)] = Field(description="how many records the extract had")
+    recorded_at: Instant
+
+    @property
+    def key(self) -> str:
+        """Kafka key and CloudEvents subject."""
+        return f"feed:{self.council}/{self.feed}"
+
+
+EventData = Person | Contact | Visit | RecordVoided | PersonErased | Feed
+
+EventType = Literal["care.person.v1", "care.contact.v1", "care.visit.v1", "care.record-voided.v1", "care.person-erased.v1",
+                    "care.feed.v1"]
+
+EVENT_TYPES: dict[EventType, type[EventData]] = {
+    "care.person.v1": Person, "care.contact.v1": Contact, "care.visit.v1": Visit,
+    "care.record-voided.v1": RecordVoided, "care.person-erased.v1": PersonErased, "care.feed.v1": Feed,
+}
+
+
+class CloudEvent(Message):
+    """The envelope, CloudEvents 1.0 in structured JSON; `id` is unique per `source`."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1, description="URI-reference of the case system or feed")]
+    type: EventType
+    subject: str = Field(description="the person_ref; of a manifest its key")
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: EventData
+
+
+def envelope(data: EventData, *, id: str, source: str) -> CloudEvent:
+    """Wrap a message for `care.events.v1`."""
+    kind = next(name for name, model in EVENT_TYPES.items() if model is type(data))
+    subject = data.key if isinstance(data, Feed) else data.person_ref
+    return CloudEvent.model_construct(specversion="1.0", id=id, source=source, type=kind, subject=subject,
+                                      datacontenttype="application/json", data=data)
+
+
