@@ -1,0 +1,200 @@
+"""What is known about one person: a register for each record, the newest snapshot, an erasure.
+
+A person is a function of the *set* of statements folded in, whatever their order, repeats or batches.
+"""
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
+
+import msgspec
+
+from keepintouch.calendar import london_day
+from schemas.events import Contact, EventData, Feed, PersonErased, RecordVoided, Visit
+from schemas.events import Person as Snapshot
+
+from .identifiers import Packed, pack, unpack
+from .ladder import VOID, kind_of
+
+REGISTER_LIMIT = 2_000
+"""Records kept of one person; beyond it the one with the oldest `occurred_at` goes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The statement that holds for one record id: the one with the greatest `(recorded_at, event id)`."""
+
+    record_id: Packed
+    event_id: Packed
+    recorded_at: int
+    """Microseconds since 1970, UTC."""
+    occurred_at: int
+    """Microseconds since 1970, UTC; of a void, which states none, its `recorded_at`."""
+    day: int
+    """London day number on which it occurred."""
+    kind: int
+    """Its place in `ladder.KINDS`, or `VOID`."""
+    worker: int
+    """Place in the person's list of workers; -1: no worker was given."""
+
+
+class Home(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Where the person lives; `since` is a day number."""
+
+    code: str | None
+    suitable: bool | None
+    council_provided: bool
+    hostel: bool
+    since: int | None
+
+
+class Facts(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The newest snapshot, with days as day numbers."""
+
+    event_id: Packed
+    recorded_at: int
+    born_on: int
+    category: str
+    supported_since: int
+    in_touch: str | None
+    in_touch_since: int | None
+    opt_out_review_on: int | None
+    adviser_ref: str | None
+    adviser_since: int | None
+    team_ref: str | None
+    home: Home | None
+    need: str
+    plan_reviewed_on: int | None
+    offer_made_on: int | None
+    no_face_to_face_until: int | None
+    looked_after: bool
+    cohorts: tuple[str, ...]
+
+    def newer_than(self, other: Facts) -> bool:
+        """Whether this snapshot holds against another."""
+        if self.recorded_at != other.recorded_at:
+            return self.recorded_at > other.recorded_at
+        mine, theirs = unpack(self.event_id), unpack(other.event_id)
+        return mine > theirs or (mine == theirs and _ENCODER.encode(self) > _ENCODER.encode(other))
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_in_time_order = attrgetter("occurred_at")
+
+
+class Person:
+    """Everything known about one person, and the place where statements are folded in."""
+
+    __slots__ = ("_ordered", "erased_at", "facts", "ledger", "registers", "workers")
+
+    def __init__(self) -> None:
+        self.facts: Facts | None = None
+        self.registers: dict[Packed, Register] = {}
+        self.workers: list[str] = []
+        self.erased_at: int | None = None
+        self.ledger: object | None = None
+        self._ordered: list[Register] | None = None
+
+    def fold(self, event_id: str, data: EventData) -> bool:
+        """Fold in one statement about this person; says whether anything changed. Manifests concern nobody and are refused."""
+        if isinstance(data, Feed):
+            raise TypeError("a manifest is not about a person")
+        recorded_at = microseconds(data.recorded_at)
+        if self.erased_at is not None and recorded_at <= self.erased_at:
+            return False
+        if isinstance(data, PersonErased):
+            self._forget(recorded_at)
+            return True
+        if isinstance(data, Snapshot):
+            facts = _facts(event_id, recorded_at, data)
+            if self.facts is not None and not facts.newer_than(self.facts):
+                return False
+            self.facts = facts
+            return True
+        return self._state(self._register(event_id, recorded_at, data))
+
+    def in_order(self) -> list[Register]:
+        """All registers, oldest `occurred_at` first; at the same instant by record id. Not to be changed."""
+        if self._ordered is None:
+            self._ordered = sorted(self.registers.values(), key=_in_time_order)
+            _settle_ties(self._ordered)
+        return self._ordered
+
+    def worker(self, register: Register) -> str | None:
+        """Ref of the worker of a record."""
+        return None if register.worker < 0 else self.workers[register.worker]
+
+    def _register(self, event_id: str, recorded_at: int, data: Contact | Visit | RecordVoided) -> Register:
+        if isinstance(data, RecordVoided):
+            return Register(pack(data.record_id), pack(event_id), recorded_at, recorded_at, 0, VOID, -1)
+        return Register(pack(data.record_id), pack(event_id), recorded_at, microseconds(data.occurred_at),
+                        london_day(data.occurred_at).toordinal(), kind_of(data), self._place_of(data.worker_ref))
+
+    def _place_of(self, worker_ref: str | None) -> int:
+        if worker_ref is None:
+            return -1
+        if worker_ref not in self.workers:
+            self.workers.append(worker_ref)
+        return self.workers.index(worker_ref)
+
+    def _state(self, register: Register) -> bool:
+        held = self.registers.get(register.record_id)
+        if held is not None and not self._holds_against(register, held):
+            return False
+        self.registers[register.record_id] = register
+        self._ordered = None
+        if len(self.registers) > REGISTER_LIMIT:
+            del self.registers[self.in_order()[0].record_id]
+            self._ordered = None
+        return True
+
+    def _holds_against(self, new: Register, held: Register) -> bool:
+        """The greatest `(recorded_at, event id)` holds; where two sources gave even those, the content settles it."""
+        if new.recorded_at != held.recorded_at:
+            return new.recorded_at > held.recorded_at
+        return self._content(new) > self._content(held)
+
+    def _content(self, register: Register) -> tuple[str, int, int, str]:
+        return unpack(register.event_id), register.occurred_at, register.kind, self.worker(register) or ""
+
+    def _forget(self, recorded_at: int) -> None:
+        self.erased_at = recorded_at
+        self.registers = {key: r for key, r in self.registers.items() if r.recorded_at > recorded_at}
+        self._ordered = None
+        if self.facts is not None and self.facts.recorded_at <= recorded_at:
+            self.facts = None
+
+
+def microseconds(instant: datetime) -> int:
+    """Microseconds since 1970 of an aware instant."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The instant, in UTC, of microseconds since 1970."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _settle_ties(ordered: list[Register]) -> None:
+    """Sort records at the same instant by their id, as text: rare, so it costs nothing elsewhere."""
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end == len(ordered) or ordered[end].occurred_at != ordered[start].occurred_at:
+            if end - start > 1:
+                ordered[start:end] = sorted(ordered[start:end], key=lambda r: unpack(r.record_id))
+            start = end
+
+
+def _number(day: date | None) -> int | None:
+    return None if day is None else day.toordinal()
+
+
+def _facts(event_id: str, recorded_at: int, s: Snapshot) -> Facts:
+    a = s.accommodation
+    home = None if a is None else Home(a.code, a.suitable, a.council_provided, a.hostel, _number(a.since))
+    return Facts(pack(event_id), recorded_at, s.born_on.toordinal(), s.category, s.supported_since.toordinal(), s.in_touch,
+                 _number(s.in_touch_since), _number(s.opt_out_review_on), s.adviser_ref, _number(s.adviser_since), s.team_ref,
+                 home, s.need, _number(s.plan_reviewed_on), _number(s.offer_made_on), _number(s.no_face_to_face_until),
+                 s.looked_after, tuple(s.cohorts))
