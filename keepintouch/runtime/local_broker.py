@@ -1,0 +1,190 @@
+"""A real Apache Kafka on this machine: one node on free loopback ports, gone with its data at the end."""
+
+import contextlib
+import fcntl
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Self
+
+from keepintouch.runtime.errors import UserError
+from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings, check_broker
+from keepintouch.runtime.kafka_files import Say, fetch_kafka, find_java, say_on_stderr
+from keepintouch.runtime.places import deploy_file
+from keepintouch.runtime.tether import tethered
+
+_PREFIX = "keep-in-touch-kafka-"
+_CLUSTER = "a2VlcC1pbi10b3VjaC1rdA"   # any 16 bytes, base64url
+_START_WITHIN = 60.0
+
+
+class LocalBroker:
+    """Use as a context manager: fetches Kafka if need be, starts it, and on leaving ends it and removes its data.
+
+    In between, `kill` and `start` (or `stop` and `start`) let it fail and come back on the same port with the same data.
+    If this process dies in whatever way, the broker dies with it (on Linux); data left behind like that is removed when
+    the next local broker starts. Raises UserError if Java or Maven is missing or Kafka does not start.
+    """
+
+    def __init__(self, overrides: Mapping[str, str] | None = None, say: Say = say_on_stderr) -> None:
+        """`overrides` go before the settings in `deploy/kafka/server.properties`; `say` is told about slow steps."""
+        self.overrides = dict(overrides or {})
+        self.port = 0
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._owned: IO[str] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What to set ``KAFKA_BOOTSTRAP_SERVERS`` to."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> KafkaSettings:
+        """Settings that lead to this broker."""
+        return KafkaSettings(bootstrap_servers=self.bootstrap, security_protocol="PLAINTEXT")
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs, else None."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def log(self) -> Path:
+        """Where its warnings and errors are written; removed with its data."""
+        assert self._folder is not None, "not started"
+        return self._folder / "kafka.log"
+
+    def __enter__(self) -> Self:
+        self._java, self._libs = find_java(), fetch_kafka(self._say)
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            self._owned = (self._folder / "owned").open("w")
+            fcntl.flock(self._owned, fcntl.LOCK_EX)
+            self._start_on_free_ports()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start it again after `kill` or `stop`, on the same port and data; return when it answers."""
+        assert self.pid is None, "it is running"
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C at the terminal is for us, and we end it when we are done with it.
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command("-Xms256m", "-Xmx512m", "kafka.Kafka", str(self._folder_file("server.properties"))),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self._wait()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), as a power cut would; its data stay."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self, within: float = 30.0) -> None:
+        """End it in order (SIGTERM), after `within` seconds by force; its data stay."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(within)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def close(self) -> None:
+        """End it and remove its data. There is nothing to save, so this takes no time. May be called twice."""
+        self.kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._owned is not None:
+            self._owned.close()
+
+    def _start_on_free_ports(self) -> None:
+        for left in (2, 1, 0):
+            self.port, control = _free_ports(2)
+            self._configure(control)
+            try:
+                self.start()
+            except UserError:
+                # Another program may have taken a port between our look and Kafka's.
+                if not left or b"Address already in use" not in self.log.read_bytes():
+                    raise
+            else:
+                return
+
+    def _configure(self, control: int) -> None:
+        data = self._folder_file("data")
+        shutil.rmtree(data, ignore_errors=True)
+        text = deploy_file("kafka/server.properties").read_text()
+        for name, value in (("port", self.port), ("control", control), ("data", data)):
+            text = text.replace(f"{{{name}}}", str(value))
+        text += "".join(f"{key}={value}\n" for key, value in self.overrides.items())
+        properties = self._folder_file("server.properties")
+        properties.write_text(text.replace("{port}", str(self.port)))
+        done = subprocess.run(  # noqa: S603
+            self._command("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER,
+                          "-c", str(properties)), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"Kafka could not lay out its data: {_last_line(done.stdout + done.stderr)}")
+
+    def _command(self, *arguments: str) -> list[str]:
+        return tethered([self._java, "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={deploy_file('kafka/log4j2.properties')}",
+                         "-cp", f"{self._libs}/*", *arguments])
+
+    def _folder_file(self, name: str) -> Path:
+        assert self._folder is not None, "not started"
+        return self._folder / name
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_WITHIN
+        while self.pid is not None:
+            if _listens(self.port):
+                with contextlib.suppress(BrokerUnreachable):
+                    return check_broker(self.settings)
+            if time.monotonic() > deadline:
+                self.kill()
+                raise UserError(f"Kafka did not answer within {_START_WITHIN:.0f} s of its start: "
+                                f"{_last_line(self.log.read_text())}")
+            time.sleep(0.05)
+        raise UserError(f"Kafka ended at its start: {_last_line(self.log.read_text())}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("\t", " ", "Caused by"))]
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def _sweep() -> None:
+    """Remove the data of brokers whose process was killed before it could do so; theirs is no longer locked."""
+    for owned in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/owned"):
+        with contextlib.suppress(OSError), owned.open("a") as file:
+            if time.time() - owned.stat().st_mtime > 60:   # younger: its owner may be about to lock it
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(owned.parent, ignore_errors=True)
