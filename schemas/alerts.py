@@ -27,8 +27,8 @@ def alert_id(person_ref: str, rule: str, anchor_on: str) -> UUID:
 class PolicyRef(Message):
     """Which policy, in which version, an alert was found under."""
 
-    id: str
-    version: int | str
+    id: str = Field(description="id of the policy")
+    version: int | str = Field(description="its version, as the policy file has it")
 
 
 class AlertDetail(Message):
@@ -48,24 +48,26 @@ class AlertDetail(Message):
 class Alert(Message):
     """One alert's state. A record with a lower `sequence` than the one held is stale; an equal one replaces it."""
 
-    alert_id: UUID
+    alert_id: UUID = Field(description="UUID version 5 of person, rule and anchor day: the same from whatever run")
     person_ref: PersonRef
     council: Council
     rule: str = Field(description="name of the rule in the policy")
     standard: str = Field(description="id of the standard that opened first: <policy id>/<rule>/<k>")
-    status: AlertStatus
+    status: AlertStatus = Field(description="open; cleared: it was true and is over; withdrawn: it should not have been")
     sequence: Annotated[int, Field(ge=1)] = Field(description="1, 2, ... per published change of this alert")
-    severity: Severity
+    severity: Severity = Field(description="the highest among the open standards of the rule")
     anchor_on: Day = Field(description="the day the clock started from")
-    due_on: Day
+    due_on: Day = Field(description="the last day to keep the standard, before grace")
     opens_on: Day = Field(description="the day after due day and grace; the true day, also after downtime")
-    adviser_ref: WorkerRef | None = None
-    team_ref: str | None = None
-    policy: PolicyRef
+    adviser_ref: WorkerRef | None = Field(None, description="current personal adviser; null: nobody")
+    team_ref: str | None = Field(None, description="team that holds the case")
+    policy: PolicyRef = Field(description="the policy it was found under")
     mode: Mode = Field(description="backfill: found when history or a policy was first read; such alerts text nobody")
-    detail: AlertDetail
+    detail: AlertDetail = Field(description="the contact there has been")
     evidence: Annotated[list[RecordId], Field(max_length=5)] = Field(description="the anchoring record, then the newest since")
     detected_at: Instant = Field(description="when the alert was first published")
-    ended_at: Instant | None = None
-    end_reason: EndReason | None = None
+    ended_at: Instant | None = Field(None, description="when it ended; null while open")
+    end_reason: EndReason | None = Field(None, description=(
+        "no_longer_applies and done clear it; recorded_late (kept in time, typed up after) and corrected (a void or a "
+        "correction) withdraw it; null while open"))
     recording_lag_days: int | None = Field(None, description="days from contact to typing up; only of recorded_late")

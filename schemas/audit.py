@@ -11,8 +11,8 @@ from .common import Instant, Message, PersonRef, WorkerRef
 class AuditEntry(Message):
     """One look at a person's page, or one action."""
 
-    actor_ref: WorkerRef
-    person_ref: PersonRef | None = None
+    actor_ref: WorkerRef = Field(description="who looked or acted")
+    person_ref: PersonRef | None = Field(None, description="about whom; null: about no one in particular")
     what: Annotated[str, Field(min_length=1, description="`viewed` or the action")]
-    at: Instant
-    page: str
+    at: Instant = Field(description="when")
+    page: str = Field(description="path of the page")

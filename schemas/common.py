@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -24,9 +24,9 @@ class _Text:
     def __init__(self, pattern: str, parsed: CoreSchema, format_: str, description: str) -> None:
         read = core_schema.chain_schema([core_schema.str_schema(pattern=pattern, strict=True), parsed])
         self._schema = core_schema.union_schema(
-            [read, parsed | {"strict": True}], mode="left_to_right",
+            [read, cast(CoreSchema, {**parsed, "strict": True})], mode="left_to_right",
             custom_error_type=f"not_{format_}", custom_error_message=f"should be {description}")
-        self._json = {"type": "string", "format": format_, "description": description}
+        self._json = {"type": "string", "format": format_, "pattern": pattern, "description": description}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return self._schema
@@ -36,18 +36,19 @@ class _Text:
 
 
 Instant = Annotated[datetime, _Text(
-    r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
     core_schema.datetime_schema(tz_constraint="aware", strict=False), "date-time", "RFC 3339 with an offset")]
 """A moment in time: RFC 3339 with an offset on the wire, an aware datetime in Python."""
 
-Day = Annotated[date, _Text(r"^\d{4}-\d\d-\d\d$", core_schema.date_schema(strict=False), "date", "an ISO date (Europe/London)")]
+Day = Annotated[date, _Text(
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", core_schema.date_schema(strict=False), "date", "an ISO date (Europe/London)")]
 """A calendar day in Europe/London."""
 
 Council = Annotated[str, Field(pattern=COUNCIL_PATTERN, description="slug of a council in the councils file")]
 PersonRef = Annotated[str, Field(pattern=REF_PATTERN, description="pseudonym of a young person, after the slug of the council")]
 WorkerRef = Annotated[str, Field(pattern=REF_PATTERN, description="pseudonym of a member of staff, after the council's slug")]
 RecordId = Annotated[str, Field(min_length=1, max_length=128, description="the source's own stable id, unique in the council")]
-Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN, description="a short name in lower case")]
 
 
 def council_of(ref: str) -> str:

@@ -19,9 +19,9 @@ MAX_VALUE_BYTES = 64 * 1024
 class DeadLetterHeaders(Message):
     """Headers added to the original ones; each is UTF-8 text."""
 
-    reason: Reason
+    reason: Reason = Field(description="the first test that failed, in the order of this list")
     detail: str = Field(description="which field, and what is wrong with it; never a value")
-    topic: str
-    partition: Annotated[int, Field(ge=0)]
-    offset: Annotated[int, Field(ge=0)]
-    first_failed_at: Instant
+    topic: str = Field(description="where it was read")
+    partition: Annotated[int, Field(ge=0)] = Field(description="its partition there")
+    offset: Annotated[int, Field(ge=0)] = Field(description="its offset there")
+    first_failed_at: Instant = Field(description="when it was first refused")

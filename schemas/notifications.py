@@ -20,16 +20,16 @@ FINAL_STATES: frozenset[NotificationState] = frozenset({"delivered", "undelivere
 class Notification(Message):
     """One message's state; a message about several alerts has one record under each alert's key, with the same id."""
 
-    notification_id: Annotated[str, Field(min_length=1, max_length=128)]
-    alert_ids: list[UUID]
-    recipient_ref: WorkerRef | None = None
-    ref: Annotated[str, Field(pattern=r"^[A-Z2-9]{4,8}$")] | None = Field(None, description="the text's Ref")
+    notification_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="unique per message")
+    alert_ids: list[UUID] = Field(description="every alert the message is about")
+    recipient_ref: WorkerRef | None = Field(None, description="who gets it; null: nobody was found")
+    ref: Annotated[str, Field(pattern=r"^[A-Z2-9]{4,8}$")] | None = Field(None, description="the text's Ref; replies quote it")
     step: str = Field(description="step of the ladder, or the kind of a message outside it")
-    channel: MessageChannel | None = None
-    provider: Provider | None = None
-    template: str | None = None
-    state: NotificationState
-    at: Instant
+    channel: MessageChannel | None = Field(None, description="null: none was chosen")
+    provider: Provider | None = Field(None, description="who carries it; null: nobody was asked")
+    template: str | None = Field(None, description="name of the wording")
+    state: NotificationState = Field(description="delivered, undelivered, failed: final; uncertain: perhaps gone out")
+    at: Instant = Field(description="when it came into this state")
     provider_id: str | None = Field(None, description="the provider's own id of the message")
     possible_duplicate: bool = Field(False, description="sent again without proof that the first was lost")
     reason: str | None = Field(None, description="why held, merged, dropped or failed")
