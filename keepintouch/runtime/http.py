@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         try:
             status, content_type, body = self.respond(self.path, self.headers.get("Accept", ""))
-        except Exception as error:  # noqa: BLE001 – whatever it is, the prober must hear that something is wrong
+        except Exception as error:   # whatever it is, the prober must hear that something is wrong
             status, content_type, body = 500, _JSON, orjson.dumps({"error": type(error).__name__})
         self.send_response(status)
         self.send_header("Content-Type", content_type)

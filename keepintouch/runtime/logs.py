@@ -169,9 +169,10 @@ class _Scrubbed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         ours = record.name.split(".")[0] in _OURS
+        level = min(max(record.levelno // 10 * 10, logging.INFO), logging.CRITICAL)
         log = structlog.get_logger(logger=record.name)
         with contextlib.suppress(Exception):   # logging must not break what it reports on
-            log.log(min(max(record.levelno // 10 * 10, logging.INFO), logging.CRITICAL), record.msg if ours else "library_message",
+            log.log(level, record.msg if ours else "library_message",
                     **({"exc_info": record.exc_info} if record.exc_info else {}))
 
 
