@@ -1,0 +1,89 @@
+"""What the tests share. The real Apache Kafka of this machine:
+
+- ``broker``: one local broker for the whole run, started when the first test asks for it. A test that uses it, even by
+  way of another fixture, is marked `broker` by itself and so left out of `make test-fast`.
+- ``kafka``: settings that lead to it.
+- ``topics``: every topic declared in deploy/kafka/topics.yaml, fresh and empty, with few partitions: what an earlier
+  test left there is deleted first, and its consumer groups with it. Ask for it in every test that reads or writes a
+  topic; then each test has Kafka for itself. `make_topics` does the same with another app id or partition count.
+
+What runs against the broker must have ended before its test does: a leftover worker would read the next test's topics.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from keepintouch.runtime.kafka import KafkaSettings, admin
+from keepintouch.runtime.local_broker import LocalBroker
+from keepintouch.runtime.stopping import exit_on_signals
+from keepintouch.runtime.topics import Topic, create_topics, load_topics
+
+PARTITIONS = 4
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python 3.0 reads its own files in a way that Python 3.11 calls outdated.
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.hookimpl(tryfirst=True)   # before pytest applies -m
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_exit() -> Iterator[None]:
+    """Let SIGTERM unwind the fixtures, so that nothing stays running."""
+    with exit_on_signals():
+        yield
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[LocalBroker]:
+    """The local Apache Kafka of this run."""
+    with LocalBroker() as running:
+        yield running
+
+
+@pytest.fixture
+def kafka(broker: LocalBroker) -> KafkaSettings:
+    """Settings that lead to the local broker."""
+    return broker.settings
+
+
+@pytest.fixture
+def make_topics(kafka: KafkaSettings) -> Callable[..., tuple[Topic, ...]]:
+    """A function `(app_id="contact-monitor", partitions=4)` that makes every topic anew and returns them."""
+    def make(app_id: str = "contact-monitor", partitions: int = PARTITIONS) -> tuple[Topic, ...]:
+        declared = load_topics(app_id=app_id, partitions=partitions, replication=1)
+        _clear(kafka)
+        create_topics(kafka, declared)
+        return declared
+
+    return make
+
+
+@pytest.fixture
+def topics(make_topics: Callable[..., tuple[Topic, ...]]) -> tuple[Topic, ...]:
+    """Every declared topic, new and empty, four partitions for events and state."""
+    return make_topics()
+
+
+def _clear(kafka: KafkaSettings) -> None:
+    with contextlib.closing(admin(kafka)) as client:
+        def names() -> list[str]:
+            return [name for name in client.list_topics() if not name.startswith("__")]
+
+        if old := names():
+            client.delete_topics(old)
+        if groups := [group["group_id"] for group in client.list_groups() if group["group_state"] == "Empty"]:
+            client.delete_groups(groups)
+        deadline = time.monotonic() + 20
+        while names():
+            assert time.monotonic() < deadline, "topics were not deleted in time"
+            time.sleep(0.02)
