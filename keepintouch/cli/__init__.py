@@ -1,0 +1,29 @@
+"""The command `keepintouch`: thin over the packages. Mistakes a user can make are one line and exit status 2."""
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from keepintouch.runtime.errors import UserError
+
+from .evaluate import evaluate_file
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _keepintouch() -> None:
+    """Flags care leavers whose contact is stale, text-only or only with strangers, and tells their personal advisers."""
+
+
+app.command("evaluate")(evaluate_file)
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except UserError as error:
+        print(f"keepintouch: {error}", file=sys.stderr)
+        sys.exit(2)
