@@ -23,8 +23,9 @@ class _Text:
 
     def __init__(self, pattern: str, parsed: CoreSchema, format_: str, description: str) -> None:
         read = core_schema.chain_schema([core_schema.str_schema(pattern=pattern, strict=True), parsed])
-        self._schema = core_schema.union_schema(
-            [read, cast(CoreSchema, {**parsed, "strict": True})], mode="left_to_right",
+        from_python = core_schema.union_schema([read, cast(CoreSchema, {**parsed, "strict": True})], mode="left_to_right")
+        self._schema = core_schema.custom_error_schema(  # strict alone would take further forms of text from JSON
+            core_schema.json_or_python_schema(json_schema=read, python_schema=from_python),
             custom_error_type=f"not_{format_}", custom_error_message=f"should be {description}")
         self._json = {"type": "string", "format": format_, "pattern": pattern, "description": description}
 

@@ -27,7 +27,7 @@ class Staff(Message):
     council: Council
     role: StaffRole = Field(description="a manager leads a team, the service manager its managers")
     name: str = Field(description="name to show to colleagues; never in a message")
-    mobile: Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")] | None = Field(None, description="for texts, E.164; null: none")
+    mobile: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(None, description="for texts, E.164")
     email: str | None = Field(None, description="address for messages; null: none")
     team_ref: str | None = Field(None, description="team they belong to or lead")
     manager_ref: WorkerRef | None = Field(None, description="whom they answer to")
