@@ -1,15 +1,13 @@
 """London days and England's working days: once, for everybody."""
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
-
-import holidays
 
 LONDON = ZoneInfo("Europe/London")
 _SATURDAY = 5
-_bank_holidays = holidays.country_holidays("GB", subdiv="ENG")
 
 
 def london_day(instant: datetime) -> date:
@@ -25,10 +23,18 @@ def london_midnight(day: date) -> datetime:
     return datetime.combine(day, time(), LONDON).astimezone(UTC)
 
 
+@cache
+def _bank_holidays() -> Container[date]:
+    """England's; the library takes a second to import, so not before it is needed."""
+    import holidays
+
+    return holidays.country_holidays("GB", subdiv="ENG")
+
+
 @lru_cache(maxsize=16_384)
 def is_working_day(day: date) -> bool:
     """Monday to Friday without England's bank holidays (substitute days and one-off ones included)."""
-    return day.weekday() < _SATURDAY and day not in _bank_holidays
+    return day.weekday() < _SATURDAY and day not in _bank_holidays()
 
 
 @lru_cache(maxsize=65_536)

@@ -11,10 +11,11 @@ from .policy import Despite, Needs, Who
 class History:
     """The records of one person with day <= today, oldest first; at the same instant by record id."""
 
-    __slots__ = ("adviser", "later", "met", "person", "records")
+    __slots__ = ("adviser", "later", "met", "person", "records", "today")
 
     def __init__(self, person: Person, today: int) -> None:
         self.person = person
+        self.today = today
         self.records: list[Register] = []
         self.later: list[Register] = []
         """Records of days to come: they do not count yet."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +16,9 @@ from schemas.events import Person as Snapshot
 
 from .identifiers import Packed, pack, unpack
 from .ladder import VOID, kind_of
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
 
 REGISTER_LIMIT = 2_000
 """Records kept of one person; beyond it the one with the oldest `occurred_at` goes."""
@@ -94,7 +98,7 @@ class Person:
         self.registers: dict[Packed, Register] = {}
         self.workers: list[str] = []
         self.erased_at: int | None = None
-        self.ledger: object | None = None
+        self.ledger: Ledger | None = None
         self._ordered: list[Register] | None = None
 
     def fold(self, event_id: str, data: EventData) -> bool:
@@ -114,6 +118,11 @@ class Person:
             self.facts = facts
             return True
         return self._state(self._register(event_id, recorded_at, data))
+
+    def restore(self, ordered: list[Register]) -> None:
+        """Take registers back from a stored form, in the order of time."""
+        self.registers = {register.record_id: register for register in ordered}
+        self._ordered = ordered
 
     def in_order(self) -> list[Register]:
         """All registers, oldest `occurred_at` first; at the same instant by record id. Not to be changed."""

@@ -1,0 +1,222 @@
+"""What has been published about one person: the memory that makes ids, sequences and modes deterministic.
+
+An alert is published when it opens, when a field of it changes, and when it ends. The ledger lives in the person's stored
+form, so a crash after publishing repeats a record that is already there: the same id and the same number.
+"""
+from __future__ import annotations
+
+from binascii import crc32
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import blake2b
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.alerts import Alert, AlertDetail, EndReason, Mode, PolicyRef, Severity, alert_id
+from schemas.common import council_of
+
+from .ending import NO_LONGER_APPLIES, Ending, OpenAlert, end
+from .evaluation import AlertKey, Evaluation, Finding
+from .evidence import Evidence, evidence_for
+from .intervals import LAST_DAY
+from .person import Person, instant, microseconds
+from .policy import Policy
+
+REMEMBERED_DAYS = 400
+"""How long an ended alert's id and sequence are remembered; then its key gets a tombstone."""
+
+
+class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The last published record of an open alert."""
+
+    rule: str
+    anchor_on: int
+    sequence: int
+    mode: Mode
+    detected_at: int
+    standard: str
+    severity: Severity
+    due_on: int
+    opens_on: int
+    adviser_ref: str | None
+    team_ref: str | None
+    policy_id: str
+    policy_version: int | str
+    evidence: Evidence
+
+    @property
+    def key(self) -> AlertKey:
+        """Rule and anchor day."""
+        return self.rule, self.anchor_on
+
+
+class EndedEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What is remembered of an ended alert."""
+
+    rule: str
+    anchor_on: int
+    sequence: int
+    mode: Mode
+    detected_at: int
+    ended_at: int
+
+    @property
+    def key(self) -> AlertKey:
+        """Rule and anchor day."""
+        return self.rule, self.anchor_on
+
+    @property
+    def forgotten_on(self) -> int:
+        """Day number on which its key gets a tombstone."""
+        return instant(self.ended_at).toordinal() + REMEMBERED_DAYS
+
+
+class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Open alerts, ended ones, and under what policy which rules have been evaluated so far."""
+
+    mark: bytes
+    """Digest of the policy's id, version and feeds at the last evaluation."""
+    known: bytes
+    """CRC-32 of each rule that was not unknown at some evaluation, four bytes each, sorted."""
+    open: tuple[OpenEntry, ...] = ()
+    ended: tuple[EndedEntry, ...] = ()
+
+    @property
+    def next_change_on(self) -> int:
+        """The day on which the first ended alert is forgotten."""
+        return min((entry.forgotten_on for entry in self.ended), default=LAST_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A record for the alerts topic; without an alert, a tombstone for its key."""
+
+    alert_id: UUID
+    alert: Alert | None
+
+
+def policy_mark(policy: Policy, more_feeds: frozenset[str] = frozenset()) -> bytes:
+    """What an evaluation was under: another policy id, version or other feeds give another mark."""
+    feeds = ",".join(sorted(policy.feeds | more_feeds))
+    return blake2b(f"{policy.id}|{policy.version}|{feeds}".encode(), digest_size=8).digest()
+
+
+def open_keys(person: Person) -> tuple[AlertKey, ...]:
+    """Rule and anchor of each alert of a person that is open."""
+    return () if person.ledger is None else tuple(entry.key for entry in person.ledger.open)
+
+
+def settle(ref: str, person: Person, evaluation: Evaluation, policy: Policy, mark: bytes, now: datetime) -> list[Publication]:
+    """Bring a person's ledger in line with an evaluation; returns what must be published, in the order of rules."""
+    held, at = person.ledger, microseconds(now)
+    first = held is None or held.mark != mark
+    open_before = {} if held is None else {entry.key: entry for entry in held.open}
+    ended_before = {} if held is None else {entry.key: entry for entry in held.ended}
+    known = _crcs(b"" if held is None else held.known)
+    published: list[Publication] = []
+    open_now: list[OpenEntry] = []
+    for finding in evaluation.findings:
+        before, ended = open_before.pop(finding.key, None), ended_before.pop(finding.key, None)
+        origin: OpenEntry | EndedEntry | None = ended if before is None else before
+        mode: Mode = origin.mode if origin is not None else "backfill" if first or _crc(finding.rule) not in known else "live"
+        entry = _entry(finding, person, evaluation, policy, origin, mode, at)
+        if before is not None and _same(before, entry):
+            open_now.append(before)
+            continue
+        open_now.append(entry)
+        published.append(Publication(*_record(ref, entry)))
+    for gone in open_before.values():
+        ending = end(OpenAlert(gone.rule, gone.standard, gone.anchor_on, gone.due_on), person, evaluation, policy)
+        ended_before[gone.key] = _ended(gone, at)
+        published.append(Publication(*_record(ref, gone, ending, at)))
+    kept, forgotten = _forget(ref, tuple(ended_before.values()), evaluation.today)
+    known.update(_crc(rule) for rule in policy.rules if rule not in evaluation.unknown)
+    person.ledger = Ledger(mark, b"".join(sorted(known)), tuple(open_now), kept)
+    return published + forgotten
+
+
+def close(ref: str, person: Person, now: datetime) -> list[Publication]:
+    """End all open alerts of a person because nothing applies any more: the council has left."""
+    if person.ledger is None or not person.ledger.open:
+        return []
+    at = microseconds(now)
+    ended = (*person.ledger.ended, *(_ended(entry, at) for entry in person.ledger.open))
+    published = [Publication(*_record(ref, entry, NO_LONGER_APPLIES, at)) for entry in person.ledger.open]
+    person.ledger = Ledger(b"", person.ledger.known, (), ended)
+    return published
+
+
+def erase(ref: str, person: Person) -> list[Publication]:
+    """Tombstones for every alert that was published about an erased person, and an empty ledger."""
+    held, person.ledger = person.ledger, None
+    if held is None:
+        return []
+    keys = [entry.key for entry in held.open] + [entry.key for entry in held.ended]
+    return [Publication(_id(ref, key), None) for key in keys]
+
+
+def republish(ref: str, person: Person) -> list[Publication]:
+    """The open alerts of a person as they were last published; publishing them again is harmless."""
+    return [] if person.ledger is None else [Publication(*_record(ref, entry)) for entry in person.ledger.open]
+
+
+def _entry(finding: Finding, person: Person, evaluation: Evaluation, policy: Policy, origin: OpenEntry | EndedEntry | None,
+           mode: Mode, at: int) -> OpenEntry:
+    clock, facts = finding.clock, person.facts
+    assert clock.due_on is not None
+    assert clock.opens_on is not None
+    assert facts is not None
+    return OpenEntry(
+        finding.rule, clock.anchor_on, 1 if origin is None else origin.sequence + 1, mode,
+        at if origin is None else origin.detected_at, clock.standard.id, finding.severity, clock.due_on, clock.opens_on,
+        facts.adviser_ref, facts.team_ref, policy.id, policy.version, evidence_for(clock, evaluation.history))
+
+
+def _same(before: OpenEntry, now: OpenEntry) -> bool:
+    """Whether nothing that counts as a published change differs: evidence, sequence and detection do not."""
+    return before == replace(now, sequence=before.sequence, detected_at=before.detected_at, evidence=before.evidence)
+
+
+def _ended(entry: OpenEntry, at: int) -> EndedEntry:
+    return EndedEntry(entry.rule, entry.anchor_on, entry.sequence + 1, entry.mode, entry.detected_at, at)
+
+
+def _forget(ref: str, ended: tuple[EndedEntry, ...], today: int) -> tuple[tuple[EndedEntry, ...], list[Publication]]:
+    kept = tuple(entry for entry in ended if entry.forgotten_on > today)
+    return kept, [Publication(_id(ref, entry.key), None) for entry in ended if entry.forgotten_on <= today]
+
+
+def _id(ref: str, key: AlertKey) -> UUID:
+    return alert_id(ref, key[0], date.fromordinal(key[1]).isoformat())
+
+
+def _record(ref: str, entry: OpenEntry, ending: Ending | None = None, ended_at: int = 0) -> tuple[UUID, Alert]:
+    status = "open" if ending is None else ending.status
+    reason: EndReason | None = None if ending is None else ending.reason
+    identity = _id(ref, entry.key)
+    return identity, Alert(
+        alert_id=identity, person_ref=ref, council=council_of(ref), rule=entry.rule, standard=entry.standard, status=status,
+        sequence=entry.sequence + (ending is not None), severity=entry.severity, anchor_on=date.fromordinal(entry.anchor_on),
+        due_on=date.fromordinal(entry.due_on), opens_on=date.fromordinal(entry.opens_on), adviser_ref=entry.adviser_ref,
+        team_ref=entry.team_ref, policy=PolicyRef(id=entry.policy_id, version=entry.policy_version), mode=entry.mode,
+        detail=_detail(entry.evidence), evidence=list(entry.evidence.record_ids), detected_at=instant(entry.detected_at),
+        ended_at=None if ending is None else instant(ended_at), end_reason=reason,
+        recording_lag_days=None if ending is None else ending.recording_lag_days)
+
+
+def _detail(found: Evidence) -> AlertDetail:
+    attempted, messaged, spoke, seen, at_home = (None if day is None else date.fromordinal(day) for day in found.newest_days)
+    return AlertDetail(
+        last_attempted_on=attempted, last_messaged_on=messaged, last_spoke_on=spoke, last_seen_on=seen,
+        last_seen_at_home_on=at_home, met_adviser=found.met_adviser, written_since_anchor=found.written_since_anchor,
+        attempts_since_anchor=found.attempts_since_anchor, strangers_only=found.strangers_only)
+
+
+def _crc(rule: str) -> bytes:
+    return crc32(rule.encode()).to_bytes(4, "big")
+
+
+def _crcs(known: bytes) -> set[bytes]:
+    return {known[i:i + 4] for i in range(0, len(known), 4)}
