@@ -79,15 +79,7 @@ def configure(service: str, stream: TextIO | None = None, level: int = logging.I
     Uncaught exceptions of any thread become lines too. Give uvicorn ``log_config=None`` and Faust a worker that does
     not set up logging, or they put their own handlers in.
     """
-    out = stream or sys.stdout
-
-    def render(_logger: object, method: str, event: EventDict) -> str:
-        return orjson.dumps(_fence(service, method, event)).decode()
-
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(out), cache_logger_on_first_use=False)
+    _fenced(service, stream or sys.stdout, level)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -105,7 +97,17 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
 
     An event is named by a slug; keys that are not in KEYS are left out, and their names are given in `dropped`.
     """
-    return structlog.get_logger(logger=name)  # type: ignore[no-any-return]
+    return structlog.get_logger(logger_name=name)  # type: ignore[no-any-return]
+
+
+def _fenced(service: str, stream: TextIO | None, level: int) -> None:
+    def render(_logger: object, method: str, event: EventDict) -> str:
+        return orjson.dumps(_fence(service, method, event)).decode()
+
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr), cache_logger_on_first_use=False)
 
 
 def _fence(service: str, level: str, event: EventDict) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _fence(service: str, level: str, event: EventDict) -> dict[str, Any]:
     line: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "service": service,
         "event": name if _SLUG.fullmatch(name) else "event_without_slug"}
-    logger = str(event.pop("logger", ""))
+    logger = str(event.pop("logger_name", ""))
     if _LOGGER.fullmatch(logger):
         line["logger"] = logger
     line |= _exception(event.pop("exc_info", None))
@@ -170,7 +172,7 @@ class _Scrubbed(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         ours = record.name.split(".")[0] in _OURS
         level = min(max(record.levelno // 10 * 10, logging.INFO), logging.CRITICAL)
-        log = structlog.get_logger(logger=record.name)
+        log = get_logger(record.name)
         with contextlib.suppress(Exception):   # logging must not break what it reports on
             log.log(level, record.msg if ours else "library_message",
                     **({"exc_info": record.exc_info} if record.exc_info else {}))
@@ -179,4 +181,8 @@ class _Scrubbed(logging.Handler):
 def _uncaught(_kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None) -> None:
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return
-    structlog.get_logger(logger="crash").critical("uncaught_exception", exc_info=error)
+    get_logger("crash").critical("uncaught_exception", exc_info=error)
+
+
+# What has not called `configure` (a tool, a test) has the same fences, and keeps its standard output for itself.
+_fenced("keepintouch", None, logging.INFO)
