@@ -1,0 +1,11 @@
+"""Run by alembic inside the transaction that `database.migrate` has begun."""
+from __future__ import annotations
+
+from alembic import context
+
+from services.notifier.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()
