@@ -35,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_days` is None for a compacted topic and for one kept as long as the broker keeps by default."""
+    """One topic, as `deploy/kafka/topics.yaml` declares it. `retention_days` is None where the last of each key is kept."""
 
     name: str
     title: str
@@ -84,14 +84,15 @@ TOPICS = (
           "value: forgotten."),
     Topic("care.staff.v1", "Who works for a council", "`worker_ref`", "compact", None, ("intake", "board"),
           ("notifier", "board"), (Kind("care.staff.v1", Staff, REF_PATTERN),), "A null value: gone."),
-    Topic("care.alert-actions.v1", "What people did about an alert", "`alert_id`", "delete", None, ("notifier", "board"),
+    Topic("care.alert-actions.v1", "What people did about an alert", "`alert_id`", "delete", 400, ("notifier", "board"),
           ("notifier", "board"), (Kind("care.alert-actions.v1", AlertAction, _UUID_PATTERN),),
           "Replies to texts, and what is done on the board or the command line."),
-    Topic("care.notifications.v1", "What became of each message to staff", "`alert_id`", "delete", None, ("notifier",),
-          ("board", "auditors"), (Kind("care.notifications.v1", Notification, _UUID_PATTERN),),
+    Topic("care.notifications.v1", "What became of each message to staff", "`alert_id`", "delete", 400,
+          ("notifier",), ("board", "auditors"), (Kind("care.notifications.v1", Notification, _UUID_PATTERN),),
           "A message about several alerts has one record under each alert's key."),
-    Topic("care.dead-letters.v1", "What was not accepted", "the original key", "delete", None, ("contact_monitor", "notifier"),
-          ("operators",), (Kind("care.dead-letters.v1.headers", DeadLetterHeaders, headers_only=True),),
+    Topic("care.dead-letters.v1", "What was not accepted", "the original key", "delete", 90,
+          ("contact_monitor", "notifier"), ("operators",),
+          (Kind("care.dead-letters.v1.headers", DeadLetterHeaders, headers_only=True),),
           "The original key, value and headers, and these headers besides. A header of one of these names that the original "
           "had comes before ours."),
     Topic("care.audit.v1", "Who looked at whom", "`actor_ref`", "delete", 2557, ("board",), ("auditors",),

@@ -138,9 +138,7 @@ def _cell(text: str) -> str:
 
 
 def _kept(topic: Topic) -> str:
-    if topic.cleanup == "compact":
-        return "the last of each key"
-    return "as the broker is set" if topic.retention_days is None else f"{topic.retention_days} days"
+    return "the last of each key" if topic.retention_days is None else f"{topic.retention_days} days"
 
 
 def _names(parties: tuple[str, ...]) -> str:
