@@ -1,0 +1,217 @@
+"""Contacts and visits as they took place, each walked from one to the next in the style of the time."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from random import Random
+
+from keepintouch.simulator.draw import at, between, pick, working_from
+from keepintouch.simulator.figures import Figures
+from keepintouch.simulator.life import Life, Phase
+from keepintouch.simulator.patterns import By, Gap
+from keepintouch.simulator.people import Sketch
+from keepintouch.simulator.setting import Setting
+from keepintouch.simulator.workforce import Workforce
+
+
+@dataclass(slots=True)
+class Draft:
+    """A contact (`channel`) or a visit (`location`) that took place; `occurred` is an instant."""
+
+    day: int
+    occurred: int
+    worker: str | None
+    role: str
+    outcome: str
+    channel: str | None = None
+    direction: str = "out"
+    location: str | None = None
+    announced: bool | None = None
+    alone: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """All that one person's records are drawn from."""
+
+    rng: Random
+    sketch: Sketch
+    life: Life
+    setting: Setting
+
+    @property
+    def workers(self) -> Workforce:
+        """Who may write a record."""
+        return self.setting.workers
+
+    @property
+    def figures(self) -> Figures:
+        """What is drawn from."""
+        return self.setting.figures
+
+    def adviser_on(self, day: int) -> str:
+        """Whose case it was."""
+        sketch = self.sketch
+        if sketch.changed_on is not None and day < sketch.changed_on and sketch.predecessor is not None:
+            return sketch.predecessor
+        return self.workers.advisers[sketch.adviser].ref
+
+
+def tell(telling: Telling) -> list[Draft]:
+    """Everything that took place with one person, in no order."""
+    found: list[Draft] = []
+    for phase in telling.life.phases:
+        found += _met(telling, phase)
+        found += _spoken(telling, phase)
+        found += _written(telling, phase)
+        found += _tried(telling, phase)
+        found += _inbound(telling, phase)
+        found += _accommodation_staff(telling, phase)
+    found += _third_parties(telling)
+    return found
+
+
+def _walk(telling: Telling, start: int, end: int, gap: Gap | None, first: Gap | None = None) -> Iterator[int]:
+    """Days from start to end with this gap between them, mostly moved on to a working day."""
+    if gap is None:
+        return
+    rng = telling.rng
+    day = start + between(rng, first or (1, gap[1]))
+    while day < end:
+        worked = working_from(day) if rng.random() < telling.figures.working_day.value else day
+        if worked < end:
+            yield worked
+        day += between(rng, gap)
+
+
+def _instant(telling: Telling, day: int, hours: tuple[float, float] = (9.0, 18.0)) -> int:
+    return at(day, hours[0] + telling.rng.random() * (hours[1] - hours[0])) // 60 * 60
+
+
+def _met(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    """Meetings; some take two attempts. A new adviser comes to meet them within weeks, a new home is soon visited."""
+    gap, rng, figures = phase.style.seen, telling.rng, telling.figures
+    if gap is None:
+        return
+    for start, end in _stretches(telling, phase):
+        first = (3, 28) if start != phase.start or start == telling.life.begins else (4, gap[1])
+        for day in _walk(telling, start, end, gap, first):
+            if rng.random() < figures.failed_visit.value:
+                yield _visit(telling, day, phase, pick(rng, figures.failures.value))
+                day = working_from(day + between(rng, (2, 7)))
+            yield _visit(telling, day, phase, "seen")
+    for home in telling.life.homes:
+        if phase.start < home.since < phase.end - 12 and rng.random() < 0.6:
+            yield replace(_visit(telling, working_from(home.since + between(rng, (1, 8))), phase, "seen"), location="home")
+
+
+def _stretches(telling: Telling, phase: Phase) -> list[tuple[int, int]]:
+    changed = telling.sketch.changed_on
+    if changed is None or not phase.start < changed < phase.end:
+        return [(phase.start, phase.end)]
+    return [(phase.start, changed), (changed, phase.end)]
+
+
+def _visit(telling: Telling, day: int, phase: Phase, outcome: str) -> Draft:
+    rng, figures = telling.rng, telling.figures
+    home = telling.life.home_on(day)
+    location = pick(rng, figures.places.value)
+    if home.code == "X":
+        location = "custody"
+    elif location == "home" and home.code in ("S", "R"):
+        location = "community"
+    elif location == "home" and telling.sketch.pattern.looked_after:
+        location = "placement"
+    social = phase.style.by is By.SOCIAL_WORKER and rng.random() < 0.6
+    workers = telling.workers
+    worker = workers.social_workers[telling.sketch.index % len(workers.social_workers)] if social else telling.adviser_on(day)
+    seen = outcome == "seen"
+    visit = Draft(day, _instant(telling, day), worker, "social_worker" if social else "personal_adviser", outcome,
+                  location=location, announced=None if location == "office" else rng.random() >= figures.unannounced.value,
+                  alone=rng.random() < 0.8 if seen and telling.sketch.pattern.looked_after else None)
+    if seen and location in ("community", "office", "other") and rng.random() < 2 * figures.face_to_face_contact.value:
+        return replace(visit, channel="face_to_face", outcome="completed", location=None, announced=None, alone=None)
+    return visit
+
+
+def _who(telling: Telling, day: int, phase: Phase) -> tuple[str | None, str]:
+    """Who writes or calls."""
+    rng, workers = telling.rng, telling.workers
+    strange = phase.style.by is By.STRANGERS
+    if rng.random() < (0.45 if strange else telling.figures.cover.value):
+        if not strange and rng.random() < 0.3:
+            return workers.managers[workers.advisers[telling.sketch.adviser].team], "manager"
+        return (None if rng.random() < 0.2 else workers.duty[int(rng.random() * len(workers.duty))]), "duty"
+    if phase.style.by is By.SOCIAL_WORKER and rng.random() < 0.5:
+        return workers.social_workers[telling.sketch.index % len(workers.social_workers)], "social_worker"
+    return telling.adviser_on(day), "personal_adviser"
+
+
+def _spoken(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    """Calls; before some of them one that was not answered."""
+    rng = telling.rng
+    for day in _walk(telling, phase.start, phase.end, phase.style.spoke):
+        worker, role = _who(telling, day, phase)
+        channel = pick(rng, telling.figures.spoken.value)
+        if rng.random() < 0.25:
+            missed = pick(rng, {"no_reply": 6, "left_message": 4})
+            yield Draft(day, _instant(telling, day, (9, 12)), worker, role, missed, channel)
+        yield Draft(day, _instant(telling, day, (12, 18)), worker, role, "completed", channel)
+
+
+def _written(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    rng = telling.rng
+    for day in _walk(telling, phase.start, phase.end, phase.style.written):
+        worker, role = _who(telling, day, phase)
+        channel = "letter" if telling.life.home_on(day).code == "X" else pick(rng, telling.figures.written.value)
+        answered = phase.style.answered * (0.15 if channel == "letter" else 1.0)
+        yield Draft(day, _instant(telling, day), worker, role, "completed" if rng.random() < answered else "no_reply", channel)
+
+
+def _tried(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    """Calls that ring out, doors that stay shut."""
+    rng = telling.rng
+    for day in _walk(telling, phase.start, phase.end, phase.style.tried):
+        if rng.random() < 0.25:
+            yield _visit(telling, day, phase, pick(rng, {"no_access": 85, "refused": 15}))
+        else:
+            worker, role = _who(telling, day, phase)
+            yield Draft(day, _instant(telling, day), worker, role, pick(rng, {"no_reply": 70, "left_message": 25, "refused": 5}),
+                        "phone")
+
+
+def _inbound(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    """The young person writes or calls; a call that was missed is returned, mostly in two days."""
+    rng = telling.rng
+    for day in _walk(telling, phase.start, phase.end, phase.style.inbound):
+        adviser = telling.adviser_on(day)
+        moment = _instant(telling, day, (9, 21))
+        if phase.style.spoke is None or rng.random() < 0.6:
+            yield Draft(day, moment, adviser, "personal_adviser", "completed", "text", "in")
+        elif rng.random() < 0.5:
+            yield Draft(day, moment, adviser, "personal_adviser", "completed", "phone", "in")
+        else:
+            yield Draft(day, moment, adviser, "personal_adviser", pick(rng, {"no_reply": 1, "left_message": 1}), "phone", "in")
+            later = working_from(day + between(rng, (1, 2) if rng.random() < 0.85 else (4, 9)))
+            yield Draft(later, _instant(telling, later), telling.adviser_on(later), "personal_adviser", "completed", "phone")
+
+
+def _accommodation_staff(telling: Telling, phase: Phase) -> Iterator[Draft]:
+    """Those who run a hostel see people often; the council may lean on that, but it is not the council's contact."""
+    rng, pool = telling.rng, telling.workers.accommodation_staff
+    for day in _walk(telling, phase.start, phase.end, phase.style.staff):
+        here = pool[(telling.sketch.index + telling.life.home_on(day).since) % len(pool)]
+        worker = here if rng.random() < 0.6 else None
+        yield Draft(day, _instant(telling, day, (8, 21)), worker, "accommodation_staff", "completed",
+                    pick(rng, {"face_to_face": 60, "phone": 30, "email": 10}))
+
+
+def _third_parties(telling: Telling) -> Iterator[Draft]:
+    rng, pool = telling.rng, telling.workers.others
+    if telling.sketch.part:
+        return
+    for day in _walk(telling, telling.life.begins, telling.setting.days.end, telling.figures.third_party.value):
+        role = pick(rng, {"other_professional": 75, "family": 25})
+        worker = pool[telling.sketch.index % len(pool)] if role == "other_professional" else None
+        channel = pick(rng, {"phone": 55, "email": 35, "face_to_face": 10})
+        yield Draft(day, _instant(telling, day), worker, role, "completed", channel, "in")
