@@ -149,9 +149,9 @@ def _binary_attributes(headers: Headers) -> dict[str, Any] | None:
             binary = True
             attributes[name[3:]] = _decoded(value)
         elif name.lower() == "content-type":
-            attributes["datacontenttype"] = content_type = _decoded(value)
-            if content_type and content_type.lower().startswith("application/cloudevents"):
+            if value and value.lower().startswith(b"application/cloudevents"):
                 return None
+            attributes["datacontenttype"] = _decoded(value)
     return attributes if binary else None
 
 
