@@ -1,14 +1,13 @@
 """What is to be published, written in the same transaction as what it tells of; a loop of its own sends it to Kafka."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from keepintouch.runtime.topics import ALERT_ACTIONS, NOTIFICATIONS
 from schemas.actions import AlertAction
@@ -38,7 +37,7 @@ def note_step(connection: Connection, alert_ids: Iterable[str], key: str, state:
         connection.execute(sa.insert(publication), rows)
 
 
-def note_message(connection: Connection, message: Mapping[str, Any], at: datetime, *, reason: str | None = None) -> None:
+def note_message(connection: Connection, message: RowMapping, at: datetime, *, reason: str | None = None) -> None:
     """Publish the state a message is in, under the key of every alert it is about.
 
     Without another reason, the one given is past whom it came to its recipient.

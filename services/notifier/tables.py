@@ -39,6 +39,7 @@ alert: Final = sa.Table(
     sa.Column("held_until", Utc, comment="end of the longest hold"),
     sa.Column("ended_noted_at", Utc, comment="when its end became known"),
     sa.Index(None, "council", "status"),
+    sa.Index(None, "ended_noted_at"),
 )
 
 act: Final = sa.Table(

@@ -118,16 +118,23 @@ NOT_UNDERSTOOD = ("This number only takes the replies that a text offers, from t
 _DONE = {"acknowledge": "on it", "seen_already": "already seen", "not_mine": "not yours", "refused": "refused contact"}
 
 
-def answer(action: str, ref: str, upcoming: tuple[datetime, tuple[Target, ...]] | None) -> str:
-    """What happens next, and when, after a reply that was accepted; `upcoming`: the next step if nothing changes."""
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """The next step if nothing changes."""
+
+    at: datetime
+    to: tuple[Target, ...]
+
+
+def answer(action: str, ref: str, upcoming: Upcoming | None) -> str:
+    """What happens next, and when, after a reply that was accepted."""
     noted = f"Thank you. {ref}: {_DONE[action]}."
-    if upcoming is None:
-        return f"{noted} No further text about it is due."
-    at, to = upcoming
-    local = at.astimezone(LONDON)
-    who = "you will be told again" if to == (Target.ADVISER,) else "the manager will be told"
     if action == "not_mine":
         return f"{noted} The manager is told now."
+    if upcoming is None:
+        return f"{noted} No further text about it is due."
+    local = upcoming.at.astimezone(LONDON)
+    who = "you will be told again" if upcoming.to == (Target.ADVISER,) else "the manager will be told"
     return f"{noted} If contact is still needed on {local:%a} {local.day} {local:%b}, {who}."
 
 

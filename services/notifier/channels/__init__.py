@@ -18,7 +18,7 @@ ProviderState = Literal["accepted", "sent", "delivered", "undelivered", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be handed over. `attempted_at`: real time of this attempt's start."""
+    """A message to be handed over. `created_at`: when it was released, on the service's clock."""
 
     id: str
     council: str
@@ -28,7 +28,6 @@ class Outgoing:
     ref: str
     body: str
     created_at: datetime
-    attempted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ class Channel(Protocol):
         """Hand a message over; returns within the HTTP timeout or little more."""
         ...
 
-    def find(self, message: Outgoing) -> Seen | None:
-        """Look for a message of which only we know the id. Raises LookUpFailedError."""
+    def find(self, message: Outgoing) -> list[Seen]:
+        """Look for a message of which only we know the id: all attempts at it, newest first. Raises LookUpFailedError."""
         ...
 
     def ask(self, provider_id: str) -> Seen | None:

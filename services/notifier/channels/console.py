@@ -47,14 +47,12 @@ class ConsoleChannel:
                 os.close(descriptor)
         return Accepted(self._id(message), "delivered")
 
-    def find(self, message: Outgoing) -> Seen | None:
+    def find(self, message: Outgoing) -> list[Seen]:
         """Look for it in the file; what was only printed cannot be found."""
         if self._file is None or not self._file.exists():
-            return None
-        for line in self._file.read_bytes().splitlines():
-            if orjson.loads(line)["id"] == message.id:
-                return Seen(self._id(message), "delivered")
-        return None
+            return []
+        return [Seen(self._id(message), "delivered") for line in self._file.read_bytes().splitlines()
+                if orjson.loads(line)["id"] == message.id]
 
     def ask(self, provider_id: str) -> Seen | None:
         """Everything has been delivered."""

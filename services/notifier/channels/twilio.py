@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import requests
@@ -39,8 +39,7 @@ from services.notifier.settings import Environment
 VALIDITY = timedelta(hours=4)
 """How long a text may wait at Twilio: an outage there must not deliver it in the middle of the night."""
 
-_SENT_BEFORE = timedelta(minutes=2)   # how far its clock and ours may be apart
-_LOOK_AT = 200                        # of the newest texts to a number
+_LOOK_AT = 200   # of the newest texts to a number
 
 _CONFIGURATION = frozenset({
     20003,                       # authentication
@@ -143,14 +142,11 @@ class TwilioChannel:
         except Exception as error:   # an answer that cannot be read, for one: it may have been sent
             return Uncertain(_slug(error))
 
-    def find(self, message: Outgoing) -> Seen | None:
+    def find(self, message: Outgoing) -> list[Seen]:
         """Look through the newest texts to the number for our Ref. Not by date of sending: one in the queue has none."""
-        since = message.attempted_at - _SENT_BEFORE
         mark = f"Ref {message.ref}."
-        for found in self._looked_up(lambda client: client.messages.list(to=message.address, limit=_LOOK_AT)):
-            if mark in (found.body or "") and _created(found) >= since:
-                return _seen(found)
-        return None
+        texts = self._looked_up(lambda client: client.messages.list(to=message.address, limit=_LOOK_AT))
+        return [_seen(text) for text in texts if mark in (text.body or "")]
 
     def ask(self, provider_id: str) -> Seen | None:
         """Fetch one message."""
@@ -200,13 +196,6 @@ def never_left(error: requests.RequestException) -> bool:
 def _seen(message: MessageInstance) -> Seen:
     code = message.error_code
     return Seen(str(message.sid), _STATES.get(str(message.status), "accepted"), None if code is None else str(code))
-
-
-def _created(message: MessageInstance) -> datetime:
-    created: datetime | None = message.date_created
-    if created is None:
-        return datetime.max.replace(tzinfo=UTC)
-    return created if created.tzinfo is not None else created.replace(tzinfo=UTC)
 
 
 def _slug(error: Exception) -> str:

@@ -1,0 +1,280 @@
+"""Messages and their states. SQL; every function runs in the caller's transaction.
+
+    pending -> sending -> accepted -> sent -> delivered | undelivered | failed
+                  |  \\-> pending (definitely not sent)
+                  \\----> uncertain -> accepted ... (found) | pending (looked for twice in vain: possible duplicate)
+    pending -> dropped (nothing left to say)
+
+Nothing leaves a final state. A claim is one statement. That a call did not lead to a message is recorded only by who still has
+the claim; that it did is evidence, whoever brings it.
+"""
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from services.notifier.book import insert_new
+from services.notifier.channels import Accepted, Fault, NotSent, Outcome, Refused, Seen, Uncertain
+from services.notifier.publications import new_id, note_message, note_step
+from services.notifier.release import Release
+from services.notifier.replies import REF_LENGTHS, new_ref
+from services.notifier.tables import alert, line, message, provider_event, step, unreachable
+
+Row = RowMapping
+
+LOOKS = 2
+"""How often an uncertain message is looked for in vain before it is sent again."""
+
+_RANK = {"pending": 0, "sending": 0, "uncertain": 0, "accepted": 1, "sent": 2, "delivered": 3, "undelivered": 3, "failed": 3,
+         "dropped": 3}
+_FINAL_STATES = ("delivered", "undelivered", "failed")
+_DEAD_NUMBER = frozenset({"30005", "30006", "21610"})   # no such handset; a landline; opted out
+_OUT_OF_REACH = "30003"
+_OUT_OF_REACH_WAIT = timedelta(minutes=5)
+_CONFIGURATION_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(minutes=1)
+_TRIES_AT_A_REF = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, on the service's clock, and now in real time, by which other machines are dealt with."""
+
+    now: datetime
+    real: datetime
+
+
+class Evidence(StrEnum):
+    """What came of something a provider said."""
+
+    TAKEN = "taken"
+    NOTHING_NEW = "nothing_new"
+    OTHER_ATTEMPT = "other_attempt"   # it is about another attempt at the same message
+    UNKNOWN = "unknown"
+
+
+def create(connection: Connection, release: Release, template: str, moment: Moment) -> str | None:
+    """Put a release into the outbox; return its id, None if the recipient has been told all of it before."""
+    recipient, message_id = release.recipient, new_id()
+    lines: dict[str, dict[str, Any]] = {}
+    for waiting, reached in release.steps:
+        key = "/".join((waiting.alert_id, str(waiting.episode), waiting.key, recipient.worker.ref, recipient.channel))
+        if key in lines:
+            note_step(connection, [waiting.alert_id], waiting.key, "merged", moment.now, "same_recipient", recipient.worker.ref)
+        else:
+            lines[key] = {"message_id": message_id, "alert_id": waiting.alert_id, "episode": waiting.episode,
+                          "step": waiting.key, "target": str(waiting.target), "hops": reached.reason, "dedupe_key": key}
+    told = set(connection.scalars(sa.select(line.c.dedupe_key).where(line.c.dedupe_key.in_(lines))))
+    for key in told:
+        known = lines.pop(key)
+        note_step(connection, [known["alert_id"]], known["step"], "merged", moment.now, "already_told", recipient.worker.ref)
+    if not lines:
+        return None
+    connection.execute(sa.insert(message).values(
+        id=message_id, council=release.council, recipient_ref=recipient.worker.ref, channel=recipient.channel,
+        address=recipient.address, template=template, ref=_free_ref(connection), urgent=release.urgent, state="pending",
+        created_at=moment.now, changed_at=moment.now, attempts=0, next_try_at=moment.real, fence=0, provider_turn=0, looks=0,
+        possible_duplicate=False, sent_again=False))
+    connection.execute(sa.insert(line), list(lines.values()))
+    return message_id
+
+
+def is_pending(connection: Connection, moment: Moment) -> bool:
+    """Whether there is anything to claim; for a glance that takes no lock."""
+    return _any(connection, message.c.state == "pending", message.c.next_try_at <= moment.real)
+
+
+def has_doubts(connection: Connection, moment: Moment) -> bool:
+    """Whether there is anything to reap or to look for."""
+    return (_any(connection, message.c.state == "sending", message.c.lease_until < moment.real)
+            or _any(connection, message.c.state == "uncertain", message.c.look_again_at <= moment.real))
+
+
+def is_silent(connection: Connection, moment: Moment, after: timedelta) -> bool:
+    """Whether there is any message to ask about."""
+    return _any(connection, message.c.state.in_(("accepted", "sent")), message.c.asked_at <= moment.real - after)
+
+
+def _any(connection: Connection, *where: sa.ColumnElement[bool]) -> bool:
+    return connection.scalar(sa.select(message.c.id).where(*where).limit(1)) is not None
+
+
+def claim(connection: Connection, owner: str, moment: Moment, lease: timedelta) -> Row | None:
+    """Take the next message that is to be tried: urgent ones first, then the oldest. One statement."""
+    candidate = (sa.select(message.c.id).where(message.c.state == "pending", message.c.next_try_at <= moment.real)
+                 .order_by(message.c.urgent.desc(), message.c.next_try_at).limit(1)
+                 .with_for_update(skip_locked=True).scalar_subquery())
+    return connection.execute(
+        sa.update(message).where(message.c.id == candidate, message.c.state == "pending")
+        .values(state="sending", owner=owner, lease_until=moment.real + lease, fence=message.c.fence + 1,
+                attempts=message.c.attempts + 1, attempted_at=moment.real, changed_at=moment.now)
+        .returning(*message.c)).mappings().one_or_none()
+
+
+def begin(connection: Connection, claimed: Row, *, template: str, body: str, provider: str, moment: Moment) -> Row:
+    """A claimed message has got its words and its provider: from here on it counts as being sent."""
+    row = _set(connection, claimed["id"], template=template, body=body, provider=provider)
+    note_message(connection, row, moment.now)
+    return row
+
+
+def drop(connection: Connection, claimed: Row, reason: str, moment: Moment) -> None:
+    """There is nothing left to say."""
+    row = _set(connection, claimed["id"], state="dropped", reason=reason, changed_at=moment.now, owner=None, lease_until=None)
+    note_message(connection, row, moment.now, reason=reason)
+
+
+def postpone(connection: Connection, claimed: Row, until_real: datetime, moment: Moment) -> None:
+    """It may not go out now, and may have gone out before, so it stays what it is."""
+    _set(connection, claimed["id"], state="pending", next_try_at=until_real, changed_at=moment.now, owner=None, lease_until=None)
+
+
+def take_back(connection: Connection, claimed: Row, reason: str, moment: Moment) -> None:
+    """It was never sent and may not go out now: its steps go back to be looked at, and released, anew."""
+    drop(connection, claimed, reason, moment)
+    _return_steps(connection, claimed["id"], moment)
+    connection.execute(sa.delete(line).where(line.c.message_id == claimed["id"]))
+
+
+def record(connection: Connection, claimed: Row, outcome: Outcome, moment: Moment, uncertain_after: timedelta) -> bool:
+    """Write down what a call led to; False if the lease had been lost meanwhile (an acceptance is still taken as evidence)."""
+    if isinstance(outcome, Accepted):
+        seen = Seen(outcome.provider_id, outcome.state)
+        return evidence(connection, claimed["id"], claimed["provider"], seen, moment) is not Evidence.OTHER_ATTEMPT
+    values = _after(claimed, outcome, moment, uncertain_after)
+    row = connection.execute(
+        sa.update(message).where(message.c.id == claimed["id"], message.c.owner == claimed["owner"],
+                                 message.c.fence == claimed["fence"], message.c.state == "sending")
+        .values(changed_at=moment.now, owner=None, lease_until=None, reason=outcome.reason, **values)
+        .returning(*message.c)).mappings().one_or_none()
+    if row is None:
+        return False
+    if row["state"] != "pending":
+        note_message(connection, row, moment.now, reason=outcome.reason)
+    if isinstance(outcome, Refused) and outcome.fault is Fault.RECIPIENT:
+        pass_on(connection, row, outcome.reason, moment)
+    return True
+
+
+def _after(claimed: Row, outcome: Refused | NotSent | Uncertain, moment: Moment, uncertain_after: timedelta) -> dict[str, Any]:
+    if isinstance(outcome, Uncertain):
+        return {"state": "uncertain", "look_again_at": claimed["attempted_at"] + uncertain_after, "looks": 0}
+    if isinstance(outcome, NotSent):
+        wait = timedelta(seconds=2.0 ** min(claimed["attempts"], 6) * random.uniform(0.5, 1))  # noqa: S311 – jitter
+        wait = max(min(wait, _LONGEST_WAIT), outcome.retry_after or timedelta())
+        return {"state": "pending", "next_try_at": moment.real + wait, "provider_turn": claimed["provider_turn"] + 1}
+    if outcome.fault is Fault.CONFIGURATION:   # no attempt is used up by what only an operator can put right
+        return {"state": "pending", "next_try_at": moment.real + _CONFIGURATION_WAIT, "attempts": claimed["attempts"] - 1}
+    return {"state": "failed"}
+
+
+def evidence(connection: Connection, message_id: str, provider: str, seen: Seen, moment: Moment) -> Evidence:
+    """Take what a provider says of a message, by whatever way it came; states only go forward."""
+    row = connection.execute(sa.select(message).where(message.c.id == message_id).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return Evidence.UNKNOWN
+    over = row["provider_id"] is None and connection.scalar(
+        sa.select(provider_event.c.id).where(
+            provider_event.c.provider == provider, provider_event.c.provider_id == seen.provider_id,
+            provider_event.c.status.in_(_FINAL_STATES)).limit(1)) is not None
+    insert_new(connection, provider_event, {
+        "provider": provider, "message_id": message_id, "provider_id": seen.provider_id, "status": seen.state,
+        "code": seen.code, "received_at": moment.now})
+    if over or row["provider_id"] not in (None, seen.provider_id):
+        return Evidence.OTHER_ATTEMPT
+    if _RANK[seen.state] <= _RANK[row["state"]]:
+        _set(connection, message_id, asked_at=moment.real)
+        return Evidence.NOTHING_NEW
+    reason = f"{provider}_{seen.code}" if seen.code is not None else None
+    row = _set(connection, message_id, state=seen.state, provider=provider, provider_id=seen.provider_id, reason=reason,
+               changed_at=moment.now, asked_at=moment.real, owner=None, lease_until=None, look_again_at=None)
+    note_message(connection, row, moment.now, reason=reason)
+    if seen.state in ("undelivered", "failed"):
+        _not_delivered(connection, row, seen, moment)
+    return Evidence.TAKEN
+
+
+def _not_delivered(connection: Connection, row: Row, seen: Seen, moment: Moment) -> None:
+    if seen.code in _DEAD_NUMBER:
+        pass_on(connection, row, f"{row['provider']}_{seen.code}", moment)
+    elif seen.code == _OUT_OF_REACH and not row["sent_again"]:
+        # A new message at the provider: what it says of the first is about another attempt from here on.
+        _set(connection, row["id"], state="pending", provider_id=None, sent_again=True,
+             next_try_at=moment.real + _OUT_OF_REACH_WAIT)
+
+
+def pass_on(connection: Connection, row: Row, reason: str, moment: Moment) -> None:
+    """An address does not work: from now on others are found in its stead, and for these alerts at once."""
+    insert_new(connection, unreachable, {"address": row["address"], "reason": reason, "since": moment.now})
+    _return_steps(connection, row["id"], moment)
+
+
+def _return_steps(connection: Connection, message_id: str, moment: Moment) -> None:
+    lines = connection.execute(
+        sa.select(line).join(alert, (alert.c.alert_id == line.c.alert_id) & (alert.c.episode == line.c.episode))
+        .where(line.c.message_id == message_id, alert.c.status == "open")).all()
+    for each in lines:
+        connection.execute(
+            sa.update(step).where(step.c.alert_id == each.alert_id, step.c.episode == each.episode, step.c.key == each.step,
+                                  step.c.target == each.target, step.c.state == "released")
+            .values(state="waiting", look_at=moment.now, reason=None))
+
+
+def reap(connection: Connection, moment: Moment, uncertain_after: timedelta) -> list[Row]:
+    """Messages whose worker has gone: nobody knows whether they were sent."""
+    rows = connection.execute(
+        sa.update(message).where(message.c.state == "sending", message.c.lease_until < moment.real)
+        .values(state="uncertain", reason="lease_expired", looks=0, changed_at=moment.now, owner=None, lease_until=None,
+                look_again_at=moment.real)
+        .returning(*message.c)).mappings().all()
+    for row in rows:
+        _set(connection, row["id"], look_again_at=max(row["attempted_at"] + uncertain_after, moment.real))
+        note_message(connection, row, moment.now, reason="lease_expired")
+    return list(rows)
+
+
+def to_look_for(connection: Connection, moment: Moment, again: timedelta, limit: int = 20) -> list[Row]:
+    """Uncertain messages whose time to be looked for has come; the next time is set, whatever comes of this one."""
+    due = (sa.select(message.c.id).where(message.c.state == "uncertain", message.c.look_again_at <= moment.real)
+           .order_by(message.c.look_again_at).limit(limit).with_for_update(skip_locked=True))
+    return list(connection.execute(sa.update(message).where(message.c.id.in_(due))
+                                   .values(look_again_at=moment.real + again).returning(*message.c)).mappings().all())
+
+
+def not_found(connection: Connection, looked_for: Row, moment: Moment) -> bool:
+    """It was looked for in vain; whether that means that it is sent again."""
+    again = looked_for["looks"] + 1 >= LOOKS
+    values: dict[str, Any] = {"looks": looked_for["looks"] + 1}
+    if again:
+        values |= {"state": "pending", "possible_duplicate": True, "next_try_at": moment.real, "changed_at": moment.now}
+    done = connection.execute(sa.update(message).where(message.c.id == looked_for["id"], message.c.state == "uncertain",
+                                                       message.c.fence == looked_for["fence"]).values(**values))
+    return again and done.rowcount > 0
+
+
+def to_ask_about(connection: Connection, moment: Moment, after: timedelta, limit: int = 20) -> list[Row]:
+    """Messages of which nothing has been heard for long; the next time is set."""
+    due = (sa.select(message.c.id).where(message.c.state.in_(("accepted", "sent")), message.c.asked_at <= moment.real - after)
+           .order_by(message.c.asked_at).limit(limit).with_for_update(skip_locked=True))
+    return list(connection.execute(sa.update(message).where(message.c.id.in_(due)).values(asked_at=moment.real)
+                                   .returning(*message.c)).mappings().all())
+
+
+def _set(connection: Connection, message_id: str, **values: Any) -> Row:
+    return connection.execute(sa.update(message).where(message.c.id == message_id).values(**values)
+                              .returning(*message.c)).mappings().one()
+
+
+def _free_ref(connection: Connection) -> str:
+    for length in REF_LENGTHS:
+        for _ in range(_TRIES_AT_A_REF):
+            ref = new_ref(length)
+            if connection.scalar(sa.select(message.c.id).where(message.c.ref == ref)) is None:
+                return ref
+    raise RuntimeError("no free Ref")
