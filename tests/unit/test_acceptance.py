@@ -13,7 +13,7 @@ from keepintouch.acceptance import Accepted, Refused, accept_event, accept_recor
 from schemas.actions import AlertAction
 from schemas.common import Message
 from schemas.dead_letters import MAX_VALUE_BYTES, REASONS, DeadLetterHeaders
-from schemas.events import CloudEvent, Contact, Feed, Person, PersonErased, RecordVoided, Visit
+from schemas.events import CloudEvent, Contact, Feed, Person, PersonErased, RecordVoided, Visit, envelope
 from schemas.staff import Staff
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -276,6 +276,14 @@ def test_unknown_fields_are_ignored_and_what_may_be_null_may_be_left_out() -> No
 def test_the_envelope_model_agrees() -> None:
     read = CloudEvent.model_validate_json(json.dumps(event("care.feed.v1")))
     assert read.data == accepted(event("care.feed.v1")).data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_we_wrap_ourselves_is_accepted_as_it_was(kind: str) -> None:
+    data: Any = KINDS[kind][1].model_validate(KINDS[kind][0])
+    whole = envelope(data, id="e-9", source="urn:keep-in-touch:intake")
+    verdict = accepted(whole.model_dump_json().encode(), key=whole.subject.encode())
+    assert verdict == Accepted("e-9", "urn:keep-in-touch:intake", kind, data)
 
 
 JSON_VALUES = st.recursive(
