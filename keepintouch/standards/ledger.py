@@ -144,7 +144,7 @@ def close(ref: str, person: Person, now: datetime) -> list[Publication]:
     at = microseconds(now)
     ended = (*person.ledger.ended, *(_ended(entry, at) for entry in person.ledger.open))
     published = [Publication(*_record(ref, entry, NO_LONGER_APPLIES, at)) for entry in person.ledger.open]
-    person.ledger = Ledger(b"", person.ledger.known, (), ended)
+    person.ledger = Ledger(bytes(8), person.ledger.known, (), ended)
     return published
 
 

@@ -1,9 +1,12 @@
-"""A person's stored form: one version byte, the next due day, then everything else, compact.
+"""A person's stored form: a short header, then everything else, compact. And that of a feed's mark.
 
-The due day (four bytes, a day number, big-endian) can be read without decoding the rest. Equal people have equal bytes,
-in whatever order their statements came.
+The header can be read without decoding the rest: a version, whether the person waits for a feed, the next due day, and
+the mark of the policy they were last evaluated under. Equal people have equal bytes, in whatever order their statements came.
 """
 from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,13 +16,27 @@ from .person import Facts, Person, Register
 VERSION = 1
 DUE_NOW = 0
 """Due day of a person into whom something was folded since they were last evaluated."""
+NEVER = bytes(8)
+"""Policy mark of a person who has never been evaluated."""
 
-_DUE = slice(1, 5)
-_HEADER_BYTES = 5
+_HEADER = Struct(">B?I8s")
+_MARK = Struct(">BI")
 
 
 class StoredFormError(ValueError):
-    """Bytes that are no person of a version that this code knows."""
+    """Bytes that are no stored form of a version that this code knows."""
+
+
+class Header(NamedTuple):
+    """What is known without decoding a person."""
+
+    version: int
+    waits_for_feed: bool
+    """Something is unknown that a manifest may settle."""
+    due_on: int
+    """Day number on which the person must be evaluated next."""
+    mark: bytes
+    """`ledger.policy_mark` of the last evaluation."""
 
 
 class _Body(msgspec.Struct, array_like=True, gc=False):
@@ -34,30 +51,52 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Body).decode
 
 
-def dump(person: Person, due_on: int = DUE_NOW) -> bytes:
-    """The stored form, with the day number on which the person must be evaluated next."""
+def dump(person: Person, due_on: int = DUE_NOW, waits_for_feed: bool = False) -> bytes:
+    """The stored form; `due_on` is the day number on which the person must be evaluated next."""
     workers, registers = _canonical(person)
-    body = _Body(person.facts, person.erased_at, workers, registers, person.ledger)
-    return bytes((VERSION,)) + due_on.to_bytes(4, "big") + _encode(body)
+    mark = NEVER if person.ledger is None else person.ledger.mark
+    return _HEADER.pack(VERSION, waits_for_feed, due_on, mark) + _encode(
+        _Body(person.facts, person.erased_at, workers, registers, person.ledger))
 
 
-def due_on(stored: bytes) -> int:
-    """The day number on which the person must be evaluated next."""
-    return int.from_bytes(stored[_DUE], "big")
+def header(stored: bytes) -> Header:
+    """The header alone; `StoredFormError` for what is no person."""
+    if len(stored) < _HEADER.size or stored[0] != VERSION:
+        raise StoredFormError(f"a person of version {stored[0] if stored else None}; this code reads {VERSION}")
+    return Header._make(_HEADER.unpack_from(stored))
 
 
 def load(stored: bytes) -> Person:
     """The person; `StoredFormError` for what is not one."""
-    if not stored or stored[0] != VERSION:
-        raise StoredFormError(f"stored form of version {stored[0] if stored else None}; this code reads {VERSION}")
+    header(stored)
     try:
-        body = _decode(memoryview(stored)[_HEADER_BYTES:])
+        body = _decode(memoryview(stored)[_HEADER.size:])
     except msgspec.DecodeError as error:
         raise StoredFormError(str(error)) from None
     person = Person()
     person.facts, person.erased_at, person.workers, person.ledger = body.facts, body.erased_at, body.workers, body.ledger
     person.restore(body.registers)
     return person
+
+
+def dump_feed(complete_through: int) -> bytes:
+    """The stored form of a feed's mark, a day number; its key is the manifest's."""
+    return _MARK.pack(VERSION, complete_through)
+
+
+def load_feed(stored: bytes) -> int:
+    """The day number through which a feed is complete."""
+    if len(stored) != _MARK.size or stored[0] != VERSION:
+        raise StoredFormError(f"a feed's mark of version {stored[0] if stored else None}; this code reads {VERSION}")
+    complete_through: int = _MARK.unpack(stored)[1]
+    return complete_through
+
+
+def feed_of(key: bytes) -> tuple[str, str] | None:
+    """Council and feed of a feed's key; None for the key of a person."""
+    prefix, _, rest = key.decode().partition(":")
+    council, slash, feed = rest.partition("/")
+    return (council, feed) if prefix == "feed" and slash else None
 
 
 def _canonical(person: Person) -> tuple[list[str], list[Register]]:
@@ -70,4 +109,3 @@ def _canonical(person: Person) -> tuple[list[str], list[Register]]:
         return person.workers[:len(places) - 1], ordered
     workers = [person.workers[old] for old in places if old >= 0]
     return workers, [r if places[r.worker] == r.worker else msgspec.structs.replace(r, worker=places[r.worker]) for r in ordered]
-

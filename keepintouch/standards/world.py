@@ -25,6 +25,10 @@ class Feeds:
         marks[manifest.feed] = through
         return True
 
+    def restore(self, council: str, feed: str, complete_through: int) -> None:
+        """Take back a mark (a day number) from its stored form."""
+        self._marks.setdefault(council, {})[feed] = complete_through
+
     def of(self, council: str) -> FeedMarks:
         """The marks of one council."""
         return self._marks.get(council, {})

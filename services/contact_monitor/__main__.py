@@ -1,0 +1,4 @@
+"""`python -m services.contact_monitor`."""
+from .main import main
+
+main()

@@ -1,0 +1,18 @@
+"""The monitor's metrics: the one place where they are declared. No label ever holds a person, a worker or a number."""
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("contact_monitor_events", "Events read, by what became of them: folded, or the reason of the dead letter.",
+                 ["result"])
+EVENT_DELAY = Histogram(
+    "contact_monitor_event_delay_seconds", "From an event's acceptance by Kafka to its state and alerts being durable.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600))
+ALERTS = Counter("contact_monitor_alerts", "Alert records published, by status and mode.", ["status", "mode"])
+PEOPLE = Gauge("contact_monitor_people", "People whose state is held, by partition.", ["partition"])
+WRITE_SECONDS = Histogram("contact_monitor_write_seconds", "Time to write alerts and states and have them acknowledged.",
+                          buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5))
+RESTORE_SECONDS = Gauge("contact_monitor_restore_seconds", "How long the last restore from the changelog took.")
+HEARTBEAT = Gauge("contact_monitor_heartbeat_timestamp_seconds",
+                  "When each partition was last looked after, quiet ones too.", ["partition"])
+CAUGHT_UP = Gauge("contact_monitor_caught_up", "1 when a partition is caught up and evaluates, else 0.", ["partition"])
