@@ -156,7 +156,7 @@ class Shard:
             self.position = record.offset + 1
             if self._oldest_ms is None:
                 self._oldest_ms = record.timestamp
-            result = accept_event(record.value, record.key, record.headers, now, self._rulebook.slugs)
+            result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
             if isinstance(result, Accepted):
                 self._fold(result.event_id, result.data, real)
                 accepted += 1
