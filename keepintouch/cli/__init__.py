@@ -7,7 +7,9 @@ import typer
 
 from keepintouch.runtime.errors import UserError
 
+from . import keys, policies, topics
 from .evaluate import evaluate_file
+from .simulate import simulate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -18,6 +20,11 @@ def _keepintouch() -> None:
 
 
 app.command("evaluate")(evaluate_file)
+app.add_typer(policies.app, name="policies")
+app.add_typer(topics.app, name="topics")
+app.add_typer(keys.app, name="keys")
+app.command("who")(keys.who)
+app.command("simulate")(simulate)
 
 
 def main() -> None:
