@@ -223,10 +223,11 @@ def need(needs: Needs) -> str:
     words = [RUNG_WORDS[needs.rung]]
     if needs.at is not None:
         words.append(either(PLACES[place] for place in PLACES if place in needs.at))
+    joint = "by" if needs.rung >= Rung.SEEN else "with"
     if needs.roles is not None:
-        words.append("by " + either(ROLES[role] for role in ROLES if role in needs.roles))
+        words.append(f"{joint} {either(ROLES[role] for role in ROLES if role in needs.roles)}")
     if needs.by is not Who.ANY:
-        words.append(f"{'who is' if needs.roles is not None else 'with'} {BY_WORDS[needs.by]}")
+        words.append(f"{joint if needs.roles is None else 'who is'} {BY_WORDS[needs.by]}")
     if needs.announced is not None:
         words.append("announced" if needs.announced else "unannounced")
     if needs.seen_alone is not None:
@@ -236,23 +237,25 @@ def need(needs: Needs) -> str:
 
 def despite(other: Despite) -> str:
     """The other contact meanwhile: `at least 2 written messages to them, answered or not, by people they had not met`."""
-    one, aside = other.count == 1, ""
+    one, aside, of = other.count == 1, "", ""
     if other.rung_is is not None:
         noun = RUNG_EXACTLY[other.rung_is]
     elif other.written and other.rung in (None, Rung.ATTEMPTED):
         noun, aside = "written message", ", answered or not"
+    elif other.rung in (None, Rung.ATTEMPTED):
+        noun = "contact or attempt"
     else:
-        noun = "contact or attempt" if other.rung is None else f"record of {RUNG_WORDS[other.rung]}"
+        noun, of = "record", f", of {RUNG_WORDS[other.rung]}"
     words = [f"at least {other.count} {noun if one else _plural(noun)}"]
     if other.written and not aside:
         words.append("in writing")
     if other.direction is not None:
         words.append("to them" if other.direction == "out" else "from them")
     by = f"{aside and ','} by {'someone' if one else 'people'} they had not met" if other.by_stranger else ""
-    return " ".join(words) + aside + by
+    return " ".join(words) + aside + by + of
 
 
-_PLURALS = {"record of": "records of", "contact or attempt": "contacts or attempts", "exchange of": "exchanges of",
+_PLURALS = {"record": "records", "contact or attempt": "contacts or attempts", "exchange of": "exchanges of",
             "conversation by": "conversations by", "meeting away": "meetings away", "visit at": "visits at",
             "failed attempt": "failed attempts", "cancelled contact": "cancelled contacts",
             "written message": "written messages"}
