@@ -109,7 +109,7 @@ def sync_steps(connection: Connection, alert_ids: Iterable[str], now: datetime) 
             if not current:
                 changes.insert(row, BACKFILL, Target.MANAGER, row["opened_at"], None)
         else:
-            changes.follow(row, current, planned(row, acts[alert_id], current))
+            changes.follow(row, current, planned(row, acts[alert_id], current), now)
     changes.write(connection, now)
 
 
@@ -189,14 +189,16 @@ class _Changes:
                 if row["state"] == "gathering" or row["reason"] is not None:   # it would have gone out by now
                     self._notes[row["key"], reason, row["recipient_ref"]].append(row["alert_id"])
 
-    def follow(self, row: dict[str, Any], rows: Sequence[dict[str, Any]], wanted: Schedule) -> None:
+    def follow(self, row: dict[str, Any], rows: Sequence[dict[str, Any]], wanted: Schedule, now: datetime) -> None:
+        # What was due and is being gathered goes out, also if steps count from a later release now; only a hold stops it.
+        movable = {"waiting", "gathering"} if wanted.held_until is not None and wanted.held_until > now else {"waiting"}
         there = {(each["key"], each["target"]): each for each in rows}
         for due in wanted.due:
             for target in due.step.to:
                 existing = there.pop((due.step.key, str(target)), None)
                 if existing is None:
                     self.insert(row, due.step.key, target, due.at, due.at)
-                elif existing["state"] in ("waiting", "gathering") and existing["due_at"] != due.at:
+                elif existing["state"] in movable and existing["due_at"] != due.at:
                     self._change(existing, state="waiting", due_at=due.at, look_at=due.at, release_at=None, reason=None)
         for (key, _), existing in there.items():
             self.cancel([existing], str(wanted.passed_over.get(key, "ladder")))

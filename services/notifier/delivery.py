@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
@@ -63,7 +63,7 @@ class Delivery:
     settings: NotifierSettings
     metrics: Metrics
     owner: str = field(default_factory=lambda: f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid4().hex[:8]}")
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "send"))
+    pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "send"))
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
     _stopped: dict[tuple[str, str], float] = field(default_factory=dict)
     _failed: BaseException | None = None
@@ -84,14 +84,14 @@ class Delivery:
                 break
             begun += 1
             if isinstance(claimed, Claimed):
-                self._pool.submit(self._send, claimed).add_done_callback(self._done)
+                self.pool.submit(self._send, claimed).add_done_callback(self._done)
             else:
                 self._free.release()
         return begun
 
     def close(self) -> None:
         """Wait for the calls that are under way."""
-        self._pool.shutdown(wait=True)
+        self.pool.shutdown(wait=True)
 
     def _done(self, future: Future[None]) -> None:
         self._free.release()

@@ -1,0 +1,43 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.notifier.database import Database, open_database
+from services.notifier.tables import metadata, turn
+from tests.unit.notifier.world import World
+
+
+@pytest.fixture(scope="package")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database file for all, because SQLAlchemy learns every statement anew for each."""
+    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('notifier')}/notifier.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(opened: Database) -> Database:
+    """A database whose tables are empty."""
+    with opened.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not turn:
+                connection.execute(sa.delete(table))
+    return opened
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, database: Database) -> Callable[..., World]:
+    """A function that makes the world of this test, other than usual."""
+    def make(**settings: Any) -> World:
+        return World.make(tmp_path, database, **settings)
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """Tuesday 09:00, standard ladder, everybody at work."""
+    return make_world()
