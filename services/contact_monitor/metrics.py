@@ -10,6 +10,8 @@ EVENT_DELAY = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600))
 ALERTS = Counter("contact_monitor_alerts", "Alert records published, by status and mode.", ["status", "mode"])
 PEOPLE = Gauge("contact_monitor_people", "People whose state is held, by partition.", ["partition"])
+SETTLING = Gauge("contact_monitor_people_settling", "New people whose first evaluation waits for their history to be read.",
+                 ["partition"])
 WRITE_SECONDS = Histogram("contact_monitor_write_seconds", "Time to write alerts and states and have them acknowledged.",
                           buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5))
 RESTORE_SECONDS = Gauge("contact_monitor_restore_seconds", "How long the last restore from the changelog took.")

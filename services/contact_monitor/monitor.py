@@ -76,7 +76,7 @@ class Monitor:
             for partition in self._shards.keys() - partitions:
                 del self._shards[partition]
                 self._ends.pop(partition, None)
-                for gauge in (metrics.PEOPLE, metrics.HEARTBEAT, metrics.CAUGHT_UP):
+                for gauge in (metrics.PEOPLE, metrics.HEARTBEAT, metrics.CAUGHT_UP, metrics.SETTLING):
                     gauge.remove(str(partition))
             for partition in partitions - self._shards.keys():
                 self._shards[partition] = Shard(self._rulebook, self._settle_seconds)
@@ -142,6 +142,7 @@ class Monitor:
             self._news.set()
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
+        metrics.SETTLING.labels(str(partition)).set(shard.settling)
         if not shard.unwritten and self._durable.get(partition) == shard.position:
             return None
         writes = shard.take()

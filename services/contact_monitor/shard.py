@@ -199,6 +199,11 @@ class Shard:
         return writes
 
     @property
+    def settling(self) -> int:
+        """How many new people wait for their first evaluation."""
+        return len(self._settling)
+
+    @property
     def unwritten(self) -> int:
         """How many people, feeds, alerts and dead letters wait to be written."""
         return len(self._touched) + len(self._feed_states) + len(self._publications) + len(self._dead_letters)
