@@ -6,9 +6,11 @@ The client libraries are imported only when they are used: `keepintouch evaluate
 import contextlib
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -214,9 +216,13 @@ def admin(settings: KafkaSettings, **more: Any) -> "KafkaAdminClient":
 def check_broker(settings: KafkaSettings, timeout: float = 5.0) -> None:
     """Return if Kafka answers within `timeout` seconds and lets us in; raise BrokerUnreachable otherwise."""
     deadline = time.monotonic() + timeout
-    if not any(_answers(server, deadline) for server in settings.servers):
-        raise _unreachable(settings)
-    left = max(500, int((deadline - time.monotonic()) * 1000))
+    context = settings.ssl_context()
+    answers = {_ask(server, context, deadline) for server in settings.servers}
+    if _Answer.KAFKA not in answers:
+        raise _unreachable(settings) if answers == {_Answer.NONE} else BrokerUnreachable(
+            f"what answers at {settings.bootstrap_servers} is not Kafka with KAFKA_SECURITY_PROTOCOL="
+            f"{settings.security_protocol}: check both, and KAFKA_SSL_CAFILE if it is TLS")
+    left = max(1000, int((deadline - time.monotonic()) * 1000))
     with contextlib.closing(admin(settings, bootstrap_timeout_ms=left, request_timeout_ms=left)) as client, \
             _clear_errors(settings):
         client.describe_cluster()
@@ -257,13 +263,31 @@ def _partitions(client: "KafkaConsumer", topic: str) -> list[int]:
     return sorted(found)
 
 
-def _answers(server: str, deadline: float) -> bool:
+class _Answer(Enum):
+    NONE = "nobody listens"
+    OTHER = "somebody does, but not as we expect"
+    KAFKA = "Kafka"
+
+
+# ApiVersions (18) version 0, correlation id 1, no client id, after its length: any Kafka answers it, even before a login.
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+
+
+def _ask(server: str, context: ssl.SSLContext | None, deadline: float) -> _Answer:
     host, _, port = server.rpartition(":")
+    host = host.strip("[]")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), max(0.2, deadline - time.monotonic())):
-            return True
+        plain = socket.create_connection((host, int(port)), max(0.2, deadline - time.monotonic()))
     except OSError:
-        return False
+        return _Answer.NONE
+    try:
+        with plain, context.wrap_socket(plain, server_hostname=host) if context else plain as to:
+            to.settimeout(max(0.2, deadline - time.monotonic()))
+            to.sendall(_API_VERSIONS)
+            answer = to.recv(8, socket.MSG_WAITALL) if context is None else to.recv(8)
+            return _Answer.KAFKA if answer[4:8] == b"\0\0\0\1" else _Answer.OTHER
+    except OSError:
+        return _Answer.OTHER
 
 
 def _unreachable(settings: KafkaSettings) -> BrokerUnreachable:
@@ -278,10 +302,10 @@ def _clear_errors(settings: KafkaSettings) -> Iterator[None]:
 
     try:
         yield
-    except (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError,
-            errors.AuthorizationError) as error:
-        raise BrokerUnreachable(f"Kafka at {settings.bootstrap_servers} refuses us ({type(error).__name__}): check "
-                                "KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and "
-                                "KAFKA_SASL_PASSWORD") from None
-    except (errors.KafkaConnectionError, errors.KafkaTimeoutError) as error:
+    except (errors.KafkaConnectionError, errors.KafkaTimeoutError, errors.SaslAuthenticationFailedError,
+            errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError, errors.AuthorizationError) as error:
+        if settings.uses_sasl:   # a refused login looks like a broken connection to kafka-python
+            raise BrokerUnreachable(
+                f"Kafka at {settings.bootstrap_servers} does not let us in, or went away: check KAFKA_SASL_MECHANISM, "
+                "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD") from error
         raise _unreachable(settings) from error

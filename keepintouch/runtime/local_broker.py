@@ -127,11 +127,11 @@ class LocalBroker:
         data = self._folder_file("data")
         shutil.rmtree(data, ignore_errors=True)
         text = deploy_file("kafka/server.properties").read_text()
+        text += "".join(f"{key}={value}\n" for key, value in self.overrides.items())   # a later line goes before
         for name, value in (("port", self.port), ("control", control), ("data", data)):
             text = text.replace(f"{{{name}}}", str(value))
-        text += "".join(f"{key}={value}\n" for key, value in self.overrides.items())
         properties = self._folder_file("server.properties")
-        properties.write_text(text.replace("{port}", str(self.port)))
+        properties.write_text(text)
         done = subprocess.run(  # noqa: S603
             self._command("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER,
                           "-c", str(properties)), capture_output=True, text=True, check=False)
@@ -149,9 +149,8 @@ class LocalBroker:
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_WITHIN
         while self.pid is not None:
-            if _listens(self.port):
-                with contextlib.suppress(BrokerUnreachable):
-                    return check_broker(self.settings)
+            with contextlib.suppress(BrokerUnreachable):
+                return check_broker(self.settings)
             if time.monotonic() > deadline:
                 self.kill()
                 raise UserError(f"Kafka did not answer within {_START_WITHIN:.0f} s of its start: "
@@ -166,14 +165,6 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _last_line(text: str) -> str:

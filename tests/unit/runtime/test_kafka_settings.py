@@ -1,6 +1,7 @@
 import os
 import socket
 import ssl
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,6 +93,15 @@ def test_a_broker_that_is_not_there_is_one_line_with_its_address() -> None:
         check_broker(KafkaSettings(bootstrap_servers="127.0.0.1:1"), timeout=2)
 
 
-def test_something_else_on_the_port_is_no_broker() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(BrokerUnreachable, match="does not answer at"):
-        check_broker(KafkaSettings(bootstrap_servers=f"127.0.0.1:{silent.getsockname()[1]}"), timeout=1)
+@pytest.mark.parametrize("says", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_something_else_on_the_port_is_no_broker(says: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        def talk() -> None:
+            with other.accept()[0] as caller:
+                caller.sendall(says)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        with pytest.raises(BrokerUnreachable, match="is not Kafka with KAFKA_SECURITY_PROTOCOL=PLAINTEXT"):
+            check_broker(KafkaSettings(bootstrap_servers=f"127.0.0.1:{other.getsockname()[1]}"), timeout=1)
+        thread.join(5)
