@@ -62,6 +62,7 @@ class Delivery:
     moment: Callable[[], Moment]
     settings: NotifierSettings
     metrics: Metrics
+    monotonic: Callable[[], float] = time.monotonic
     owner: str = field(default_factory=lambda: f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid4().hex[:8]}")
     pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "send"))
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
@@ -103,7 +104,7 @@ class Delivery:
         with self.database.read() as connection:
             if not outbox.is_pending(connection, self.moment()):
                 return None
-        until = time.monotonic() + self.settings.notifier_lease.total_seconds()
+        until = self.monotonic() + self.settings.notifier_lease.total_seconds()
         with self.database.write() as connection:
             moment = self.moment()
             row = outbox.claim(connection, self.owner, moment, self.settings.notifier_lease)
@@ -143,15 +144,15 @@ class Delivery:
 
     def _call(self, claimed: Claimed) -> Outcome:
         spare = self.settings.notifier_http_timeout + LEASE_MARGIN
-        if claimed.until - time.monotonic() < spare.total_seconds():
+        if claimed.until - self.monotonic() < spare.total_seconds():
             return NotSent("lease_too_short")
-        stopped = self._stopped.get((claimed.outgoing.council, claimed.channel.provider), 0.0) - time.monotonic()
+        stopped = self._stopped.get((claimed.outgoing.council, claimed.channel.provider), 0.0) - self.monotonic()
         if stopped > 0:
             return NotSent("channel_stopped", timedelta(seconds=stopped))
-        begun = time.monotonic()
+        begun = self.monotonic()
         outcome = claimed.channel.send(claimed.outgoing)
         provider = claimed.channel.provider
-        self.metrics.attempt_seconds.labels(provider).observe(time.monotonic() - begun)
+        self.metrics.attempt_seconds.labels(provider).observe(self.monotonic() - begun)
         self.metrics.attempts.labels(provider, _name(outcome)).inc()
         return outcome
 
@@ -159,7 +160,7 @@ class Delivery:
         """Notice a channel that refuses everything, and say what a human must see to."""
         place = claimed.outgoing.council, claimed.channel.provider
         if isinstance(outcome, Refused) and outcome.fault is Fault.CONFIGURATION:
-            self._stopped[place] = time.monotonic() + _STOPPED_FOR.total_seconds()
+            self._stopped[place] = self.monotonic() + _STOPPED_FOR.total_seconds()
             self.metrics.channel_stopped.labels(*place).set(1)
             _log.error("channel_stopped", council=place[0], provider=place[1], reason=outcome.reason)
         elif isinstance(outcome, Refused):

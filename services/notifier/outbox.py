@@ -92,7 +92,7 @@ def is_pending(connection: Connection, moment: Moment) -> bool:
 
 def has_doubts(connection: Connection, moment: Moment) -> bool:
     """Whether there is anything to reap or to look for."""
-    return (_any(connection, message.c.state == "sending", message.c.lease_until < moment.real)
+    return (_any(connection, message.c.state == "sending", message.c.lease_until <= moment.real)
             or _any(connection, message.c.state == "uncertain", message.c.look_again_at <= moment.real))
 
 
@@ -229,7 +229,7 @@ def _return_steps(connection: Connection, message_id: str, moment: Moment) -> No
 def reap(connection: Connection, moment: Moment, uncertain_after: timedelta) -> list[Row]:
     """Messages whose worker has gone: nobody knows whether they were sent."""
     rows = connection.execute(
-        sa.update(message).where(message.c.state == "sending", message.c.lease_until < moment.real)
+        sa.update(message).where(message.c.state == "sending", message.c.lease_until <= moment.real)
         .values(state="uncertain", reason="lease_expired", looks=0, changed_at=moment.now, owner=None, lease_until=None,
                 look_again_at=moment.real)
         .returning(*message.c)).mappings().all()

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from schemas.staff import MessageChannel
-from services.notifier.directory import Directory, Worker
+from services.notifier.directory import WEEKDAYS, Directory, Worker
 from services.notifier.ladder import Calendar, Target
 
 Unreachable = Callable[[str], bool]
@@ -158,7 +158,9 @@ def _off_today(worker: Worker, now: Circumstances) -> bool:
 
 
 def _only_off_today(worker: Worker, now: Circumstances) -> bool:
-    return _off_today(worker, now) and not isinstance(_reachable(worker, now, any_day=True), HopReason)
+    """Whether waiting for their next day would help: it must be one on which messages go out at all."""
+    return (_off_today(worker, now) and not worker.works.isdisjoint(WEEKDAYS[:5])
+            and not isinstance(_reachable(worker, now, any_day=True), HopReason))
 
 
 def _reachable(worker: Worker, now: Circumstances, *, any_day: bool) -> HopReason | tuple[MessageChannel, str]:

@@ -104,7 +104,6 @@ class World:
     provider: ProviderStandIn = field(default_factory=ProviderStandIn)
     directory: Directory = field(default_factory=Directory)
     metrics: Metrics = field(default_factory=Metrics)
-    real_seconds: float = 0.0
     _numbers: count[int] = field(default_factory=count)
 
     @classmethod
@@ -120,10 +119,13 @@ class World:
 
     def wire(self) -> None:
         """Build the parts; again after a crash."""
+        def seconds() -> float:
+            return self.clock.now().timestamp()
+
         self.planner = Planner(self.database, self.directory, self.councils, self.moment, self.settings.notifier_gather,
-                               self.settings.may_get, self.metrics, monotonic=lambda: self.real_seconds)
+                               self.settings.may_get, self.metrics, monotonic=seconds)
         self.delivery = Delivery(self.database, {("demo", "sms"): [self.provider]}, self.councils, self.clock, self.moment,
-                                 self.settings, self.metrics, pool=Immediately())
+                                 self.settings, self.metrics, seconds, pool=Immediately())
 
     def moment(self) -> Moment:
         """Real time goes with the clock."""
@@ -170,7 +172,6 @@ class World:
         while self.clock.now() < instant:
             due = [each for each in self.next_events() if self.clock.now() < each < instant]
             following = min(due, default=instant)
-            self.real_seconds += (following - self.clock.now()).total_seconds()
             self.clock.instant = following
             self.work()
 
