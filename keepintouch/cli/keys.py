@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from keepintouch import refs
+from keepintouch.runtime.errors import UserError
 
 app = typer.Typer(help="A council's key: with it case ids become refs, and refs case ids again.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def new(council: Annotated[str, typer.Argument(help="Slug of the council, such a
     try:
         typer.echo(refs.new_key(keys_dir(keys), council))
     except refs.RefError as error:
-        _stop(error)
+        raise UserError(str(error)) from None
 
 
 def who(ref: Annotated[str, typer.Argument(help="A person's or worker's ref, such as lancashire:3q2-7w…")],
@@ -38,14 +39,9 @@ def who(ref: Annotated[str, typer.Argument(help="A person's or worker's ref, suc
     try:
         typer.echo(refs.load_key(keys_dir(keys), refs.council_of(ref)).who(ref)[1])
     except refs.RefError as error:
-        _stop(error)
+        raise UserError(str(error)) from None
 
 
 def keys_dir(given: Path | None = None) -> Path:
     """The folder of keys: as given, else COUNCIL_KEYS_DIR, else var/keys."""
     return given or Path(os.environ.get("COUNCIL_KEYS_DIR") or "var/keys")
-
-
-def _stop(error: refs.RefError) -> NoReturn:
-    typer.echo(f"keepintouch: {error}", err=True)
-    raise typer.Exit(2)

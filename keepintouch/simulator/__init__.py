@@ -5,8 +5,9 @@ for its `staff`, its `cast` and the `boundary` between history and afterwards. N
 """
 from keepintouch.simulator.cast import CastMember
 from keepintouch.simulator.figures import FIGURES, Figure, Figures
+from keepintouch.simulator.person import MOST_PEOPLE
 from keepintouch.simulator.scenario import LANCASHIRE_2017, LARGE, PRESETS, TYPICAL, Scenario
 from keepintouch.simulator.simulation import MOST_AFTERWARDS, Arrival, Simulation, demo_key, simulate
 
-__all__ = ["FIGURES", "LANCASHIRE_2017", "LARGE", "MOST_AFTERWARDS", "PRESETS", "TYPICAL", "Arrival", "CastMember", "Figure",
-           "Figures", "Scenario", "Simulation", "demo_key", "simulate"]
+__all__ = ["FIGURES", "LANCASHIRE_2017", "LARGE", "MOST_AFTERWARDS", "MOST_PEOPLE", "PRESETS", "TYPICAL", "Arrival", "CastMember",
+           "Figure", "Figures", "Scenario", "Simulation", "demo_key", "simulate"]

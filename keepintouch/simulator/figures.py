@@ -74,10 +74,15 @@ class Figures:
     spoken: Figure[Weights] = Figure({"phone": 92, "video": 8}, _ASSUMED)
     places: Figure[Weights] = Figure(
         {"home": 60, "office": 14, "community": 18, "education": 4, "hospital": 1, "other": 3}, _ASSUMED)
+    at_placement: Figure[float] = Figure(
+        0.85, "of visits to looked-after young people; some workers did not know that a visit elsewhere is not a statutory one: "
+        "Ofsted, Lancashire, 13 June 2017; the share is assumed")
+    by_social_worker: Figure[float] = Figure(0.85, "of the same visits, assumed")
+    seen_alone: Figure[float] = Figure(0.8, "of the same visits, assumed")
     face_to_face_contact: Figure[float] = Figure(0.2, "meetings kept as a contact instead of a visit, assumed")
     failed_visit: Figure[float] = Figure(0.15, _ASSUMED)
     failures: Figure[Weights] = Figure({"no_access": 60, "cancelled": 30, "refused": 10}, _ASSUMED)
-    unannounced: Figure[float] = Figure(0.1, _ASSUMED)
+    unannounced: Figure[float] = Figure(0.1, "assumed; too few, or none: Ofsted, Lancashire, 13 June 2017")
     cover: Figure[float] = Figure(0.08, "messages and calls by duty or the manager instead of the adviser, assumed")
     working_day: Figure[float] = Figure(0.93, _ASSUMED)
     third_party: Figure[tuple[int, int]] = Figure((70, 200), "days between records by family or other professionals, assumed")

@@ -7,7 +7,7 @@ from random import Random
 from keepintouch.simulator.draw import between, pick
 from keepintouch.simulator.figures import Figures
 from keepintouch.simulator.homes import Home, draw_home, moves
-from keepintouch.simulator.patterns import SILENCE, STRANGE_TEXTS, TEXTS, Kind, Style
+from keepintouch.simulator.patterns import PLACED, SILENCE, STRANGE_TEXTS, TEXTS, Kind, Style
 from keepintouch.simulator.people import Sketch
 from keepintouch.simulator.setting import Days
 
@@ -50,25 +50,24 @@ def live(rng: Random, sketch: Sketch, days: Days, figures: Figures) -> Life:
 
 
 def _homes(rng: Random, sketch: Sketch, days: Days, figures: Figures) -> list[Home]:
-    pattern, everybody = sketch.pattern, figures.homes.value
+    """The homes; a placement ends at 18, and whose pattern comes with a kind of home moves there when it turns."""
+    pattern = sketch.pattern
     long_ago = max(sketch.supported_since, days.first - between(rng, (30, 700)))
     if sketch.part:
         settled = Home(long_ago, "U", True, False, False)
         return [settled, *(replace(move.home, since=days.last + move.day) for move in sketch.part.moves)]
     unsettled = rng.random() < pattern.unsettled
-    before = figures.unsettled_homes.value if unsettled else everybody
-    now = pattern.homes or before
+    usual = figures.unsettled_homes.value if unsettled else figures.homes.value
     turned = days.first if sketch.turned_on is None else sketch.turned_on
-    hostel = now is figures.hostels.value
     rate = (figures.moves_a_year_unsettled if unsettled else figures.moves_a_year).value
-    dates = [long_ago, *moves(rng, max(days.first, long_ago), days.end, rate)]
-    if pattern.homes and turned > long_ago:
-        dates = sorted({*dates, turned})
+    dates = {long_ago, *moves(rng, max(days.first, long_ago), days.end, rate)}
+    dates |= {day for day in (sketch.eighteen_on, turned if pattern.homes else 0) if long_ago < day < days.end}
     found: list[Home] = []
-    for day in dates:
-        late = day >= turned
-        drawn = draw_home(rng, day, now if late else before, figures, hostel and late, pattern.looked_after)
-        if not found or hostel or (drawn.code, drawn.suitable) != (found[-1].code, found[-1].suitable):
+    for day in sorted(dates):
+        placed, late = sketch.looked_after_on(day), day >= turned
+        weights = figures.placements.value if placed else pattern.homes if late and pattern.homes else usual
+        drawn = draw_home(rng, day, weights, figures, weights is figures.hostels.value, placed)
+        if not found or drawn.hostel or (drawn.code, drawn.suitable) != (found[-1].code, found[-1].suitable):
             found.append(drawn)
     return found
 
@@ -84,7 +83,7 @@ def _phases(rng: Random, sketch: Sketch, begins: int, days: Days) -> list[Phase]
         found = [Phase(begins, days.end, pattern.now)]
     if rng.random() < pattern.spell:
         found = _with_spell(rng, found, begins, days)
-    return found
+    return _looked_after_first(found, sketch)
 
 
 def _with_spell(rng: Random, phases: list[Phase], begins: int, days: Days) -> list[Phase]:
@@ -97,6 +96,15 @@ def _with_spell(rng: Random, phases: list[Phase], begins: int, days: Days) -> li
     style = (SILENCE, SILENCE, TEXTS, TEXTS, STRANGE_TEXTS)[int(rng.random() * 5)]
     whole = phases[-1]
     return [*phases[:-1], Phase(whole.start, start, whole.style), Phase(start, end, style), Phase(end, whole.end, whole.style)]
+
+
+def _looked_after_first(phases: list[Phase], sketch: Sketch) -> list[Phase]:
+    """A social worker visits until 18, whatever comes then."""
+    begins, until = phases[0].start, min(sketch.eighteen_on, phases[-1].end)
+    if until <= begins or not sketch.looked_after_on(begins):
+        return phases
+    later = [replace(phase, start=max(phase.start, until)) for phase in phases if phase.end > until]
+    return [Phase(begins, until, PLACED), *later]
 
 
 def out_of_scope(sketch: Sketch) -> bool:

@@ -47,7 +47,7 @@ class Style:
 
 ORDINARY = Style(seen=(24, 40), spoke=(24, 50), written=(18, 40), inbound=(50, 120))
 BY_PHONE = Style(seen=(70, 110), spoke=(14, 32), written=(20, 40), inbound=(50, 120))
-PLACED = Style(seen=(24, 40), spoke=(35, 70), written=(40, 80), inbound=(90, 150), by=By.SOCIAL_WORKER)
+PLACED = Style(seen=(18, 36), spoke=(35, 70), written=(40, 80), inbound=(90, 150), by=By.SOCIAL_WORKER)
 TEXTS = Style(written=(9, 26), inbound=(60, 120))
 FEW_TEXTS = Style(written=(25, 40), answered=0.3)
 STRANGERS = Style(spoke=(18, 36), written=(16, 32), inbound=(60, 120), by=By.STRANGERS)
@@ -72,14 +72,12 @@ class Pattern:
     homes: Weights | None = None              # since it turned; None: as everybody
     need: Weights = field(default_factory=lambda: FIGURES.needs.value)
     unsettled: float = FIGURES.unsettled.value
-    looked_after: bool = False
     code: str = "YES"                         # SSDA903 IN_TOUCH since it turned
     spell: float = 0.0                        # share with a poor spell some months ago, from which they came back
 
 
 _ALL = (
-    Pattern(name="placed", kind=Kind.MEANINGFUL, now=PLACED, ages=FIGURES.placed_ages.value, looked_after=True,
-            homes=FIGURES.placements.value, unsettled=0.02),
+    Pattern(name="placed", kind=Kind.MEANINGFUL, now=PLACED, ages=FIGURES.placed_ages.value, unsettled=0.02),
     Pattern(name="well_served", kind=Kind.MEANINGFUL, now=ORDINARY, spell=0.6),
     Pattern(name="phone_led", kind=Kind.MEANINGFUL, now=BY_PHONE, spell=0.6),
     Pattern(name="hostel_supported", kind=Kind.MEANINGFUL, now=HOSTEL, homes=FIGURES.hostels.value, turned=(60, 300),

@@ -37,6 +37,15 @@ class Sketch:
     qualifying: bool
     plan_overdue: bool = False
 
+    @property
+    def eighteen_on(self) -> int:
+        """The eighteenth birthday."""
+        return _birthday(self.born_on, 18).toordinal()
+
+    def looked_after_on(self, day: int) -> bool:
+        """Whether they were still looked after; whose pattern turned before 18 had left care by then."""
+        return day < self.eighteen_on and not self.qualifying and (self.turned_on is None or self.turned_on >= self.eighteen_on)
+
 
 def sketches(scenario: Scenario, people: int, setting: Setting) -> list[Sketch]:
     """Everybody of the council in outline, in the order of their case ids; the same for the same arguments."""
@@ -110,7 +119,7 @@ def _sketch(rng: Random, index: int, pattern: Pattern, part: Part | None, advise
     if predecessor is None or changed is None or changed <= max(setting.days.first, supported):
         predecessor, changed = None, None
     return Sketch(index, pattern, part, adviser, predecessor, changed, turned, born, supported,
-                  not pattern.looked_after and part is None and rng.random() < figures.qualifying.value)
+                  pattern.now.by is not By.SOCIAL_WORKER and part is None and rng.random() < figures.qualifying.value)
 
 
 def _taken_over(rng: Random, adviser: int, setting: Setting) -> tuple[str | None, int | None]:

@@ -13,11 +13,13 @@ from keepintouch.simulator.records import Draft, Telling, tell
 from keepintouch.simulator.setting import Setting
 from keepintouch.simulator.snapshots import Facts, Snapshot, snapshots
 from keepintouch.simulator.typing_up import Statement, type_up
-from schemas.events import CloudEvent, Contact, EventData, Person, RecordVoided, Visit, envelope
+from schemas.events import CloudEvent, Contact, EventData, EventType, Person, RecordVoided, Visit
 
-_A_PERSONS_NUMBERS = 4096
-_FIRST_SNAPSHOT = 2048
-_SCRAMBLER, _ID_SPACE = 377_219_807, 10**9
+_ID_SPACE, _SCRAMBLER = 9_999_999_967, 3_772_198_077
+"""A prime and any number: below the prime no two products come out the same."""
+_A_PERSONS_NUMBERS, _FIRST_SNAPSHOT = 50_000, 30_000
+MOST_PEOPLE = _ID_SPACE // _A_PERSONS_NUMBERS
+"""More would share their ids."""
 
 
 class Said(NamedTuple):
@@ -65,25 +67,26 @@ def _statements(setting: Setting, sketch: Sketch, rng: Random, life: Life) -> li
 
 def short_id(sketch: Sketch, number: int) -> str:
     """A number such as case systems give; it does not show whose it is."""
-    return f"{(sketch.index * _A_PERSONS_NUMBERS + number) * _SCRAMBLER % _ID_SPACE:09d}"
+    return f"{(sketch.index * _A_PERSONS_NUMBERS + number) * _SCRAMBLER % _ID_SPACE:010d}"
 
 
 def event(setting: Setting, said: Said) -> CloudEvent:
     """What was said, as an event."""
     name = short_id(said.sketch, said.number)
     if isinstance(said.what, Statement):
-        return envelope(_record(name, said, said.what.draft), id=f"{name}.{said.what.version}", source=setting.source)
-    person = Person.model_construct(person_ref=said.ref, recorded_at=instant(said.recorded), **said.what)
-    return envelope(person, id=name, source=setting.source)
+        kind, data = _record(name, said, said.what.draft)
+        return CloudEvent(id=f"{name}.{said.what.version}", source=setting.source, type=kind, subject=said.ref, data=data)
+    person = Person(person_ref=said.ref, recorded_at=instant(said.recorded), **said.what)
+    return CloudEvent(id=name, source=setting.source, type="care.person.v1", subject=said.ref, data=person)
 
 
-def _record(record_id: str, said: Said, draft: Draft | None) -> EventData:
+def _record(record_id: str, said: Said, draft: Draft | None) -> tuple[EventType, EventData]:
     common: dict[str, Any] = {"record_id": record_id, "person_ref": said.ref, "recorded_at": instant(said.recorded)}
     if draft is None:
-        return RecordVoided.model_construct(**common)
+        return "care.record-voided.v1", RecordVoided(**common)
     common |= {"occurred_at": instant(draft.occurred), "worker_ref": draft.worker, "worker_role": draft.role,
                "outcome": draft.outcome}
     if draft.channel is not None:
-        return Contact.model_construct(**common | {"channel": draft.channel, "direction": draft.direction})
-    return Visit.model_construct(
+        return "care.contact.v1", Contact(**common | {"channel": draft.channel, "direction": draft.direction})
+    return "care.visit.v1", Visit(
         **common | {"location": draft.location, "announced": draft.announced, "seen_alone": draft.alone})

@@ -8,7 +8,7 @@ from keepintouch.simulator.draw import HOUR, at, midnight
 from keepintouch.simulator.records import Draft
 from keepintouch.simulator.typing_up import Statement
 
-FIRST_RECORD = 1000
+FIRST_RECORD = 20_000
 """Scripted records are numbered from here, so that a change in what goes before leaves their ids alone."""
 
 

@@ -114,24 +114,33 @@ def _stretches(telling: Telling, phase: Phase) -> list[tuple[int, int]]:
 
 def _visit(telling: Telling, day: int, phase: Phase, outcome: str) -> Draft:
     rng, figures = telling.rng, telling.figures
-    home = telling.life.home_on(day)
-    location = pick(rng, figures.places.value)
-    if home.code == "X":
-        location = "custody"
-    elif location == "home" and home.code in ("S", "R"):
-        location = "community"
-    elif location == "home" and telling.sketch.pattern.looked_after:
-        location = "placement"
-    social = phase.style.by is By.SOCIAL_WORKER and rng.random() < 0.6
-    workers = telling.workers
-    worker = workers.social_workers[telling.sketch.index % len(workers.social_workers)] if social else telling.adviser_on(day)
-    seen = outcome == "seen"
-    visit = Draft(day, _instant(telling, day), worker, "social_worker" if social else "personal_adviser", outcome,
-                  location=location, announced=None if location == "office" else rng.random() >= figures.unannounced.value,
-                  alone=rng.random() < 0.8 if seen and telling.sketch.pattern.looked_after else None)
-    if seen and location in ("community", "office", "other") and rng.random() < 2 * figures.face_to_face_contact.value:
-        return replace(visit, channel="face_to_face", outcome="completed", location=None, announced=None, alone=None)
+    social = phase.style.by is By.SOCIAL_WORKER and rng.random() < figures.by_social_worker.value
+    worker, role = (_social_worker(telling), "social_worker") if social else (telling.adviser_on(day), "personal_adviser")
+    location = _location(telling, day)
+    visit = Draft(day, _instant(telling, day), worker, role, outcome, location=location,
+                  announced=None if location == "office" else rng.random() >= figures.unannounced.value)
+    if outcome != "seen":
+        return visit
+    if telling.sketch.looked_after_on(day):
+        return replace(visit, alone=rng.random() < figures.seen_alone.value)
+    if location in ("community", "office", "other") and rng.random() < 2 * figures.face_to_face_contact.value:
+        return replace(visit, channel="face_to_face", outcome="completed", location=None, announced=None)
     return visit
+
+
+def _location(telling: Telling, day: int) -> str:
+    rng, figures, home = telling.rng, telling.figures, telling.life.home_on(day)
+    if home.code == "X":
+        return "custody"
+    if telling.sketch.looked_after_on(day) and rng.random() < figures.at_placement.value:
+        return "placement"
+    location = pick(rng, figures.places.value)
+    return "community" if location == "home" and home.code in ("S", "R") else location
+
+
+def _social_worker(telling: Telling) -> str:
+    pool = telling.workers.social_workers
+    return pool[telling.sketch.index % len(pool)]
 
 
 def _who(telling: Telling, day: int, phase: Phase) -> tuple[str | None, str]:
@@ -143,7 +152,7 @@ def _who(telling: Telling, day: int, phase: Phase) -> tuple[str | None, str]:
             return workers.managers[workers.advisers[telling.sketch.adviser].team], "manager"
         return (None if rng.random() < 0.2 else workers.duty[int(rng.random() * len(workers.duty))]), "duty"
     if phase.style.by is By.SOCIAL_WORKER and rng.random() < 0.5:
-        return workers.social_workers[telling.sketch.index % len(workers.social_workers)], "social_worker"
+        return _social_worker(telling), "social_worker"
     return telling.adviser_on(day), "personal_adviser"
 
 

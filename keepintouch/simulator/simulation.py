@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from keepintouch.simulator.cast import CastMember
 from keepintouch.simulator.draw import at, instant, midnight
 from keepintouch.simulator.figures import FIGURES
 from keepintouch.simulator.people import Sketch, sketches
-from keepintouch.simulator.person import Said, case_id, event, said_about, short_id
+from keepintouch.simulator.person import MOST_PEOPLE, Said, case_id, event, said_about, short_id
 from keepintouch.simulator.play import telling_moment, telling_record
 from keepintouch.simulator.scenario import Scenario
 from keepintouch.simulator.setting import HORIZON, Days, Setting
@@ -25,6 +25,7 @@ from schemas.staff import Staff
 MOST_AFTERWARDS = HORIZON
 """The most days that can follow the history."""
 _EXTRACT_HOUR = 2.0
+_FIRST_YEAR, _LAST_YEAR = 1950, 2100
 
 
 class Arrival(NamedTuple):
@@ -84,17 +85,24 @@ class Simulation:
     @property
     def patterns(self) -> Mapping[str, str]:
         """The hidden pattern of each person_ref, which no event shows."""
-        return {self.refs.person(case_id(sketch)): sketch.pattern.name for sketch in self._sketches()}
+        return {self._ref(sketch): sketch.pattern.name for sketch in self._sketches()}
 
     def __iter__(self) -> Iterator[Arrival]:
         """The events of history and afterwards, ordered by the instant they are typed up.
 
         Memory grows with the people (some 20 KB each for a year); each event is built when its turn comes.
         """
+        return self._arrivals(self._sketches(), self.feeds)
+
+    def about(self, person_refs: Collection[str]) -> Iterator[Arrival]:
+        """The events about these people alone, as they are among all the others; no manifests."""
+        return self._arrivals([sketch for sketch in self._sketches() if self._ref(sketch) in person_refs], ())
+
+    def _arrivals(self, chosen: list[Sketch], feeds: tuple[str, ...]) -> Iterator[Arrival]:
         end = midnight(self.setting.days.last + 1 + self.afterwards)
-        nights = self._nights(end)
+        nights = self._nights(end) if feeds else []
         counted = 0
-        for said in heapq.merge(*(said_about(self.setting, sketch) for sketch in self._sketches()), key=_recorded):
+        for said in heapq.merge(*(said_about(self.setting, sketch) for sketch in chosen), key=_recorded):
             while nights and min(said.recorded, end) >= nights[-1][1]:
                 yield from self._manifests(*nights.pop(), counted)
                 counted = 0
@@ -111,9 +119,12 @@ class Simulation:
     def _sketches(self) -> list[Sketch]:
         return sketches(self.scenario, self.people, self.setting)
 
+    def _ref(self, sketch: Sketch) -> str:
+        return self.refs.person(case_id(sketch))
+
     def _nights(self, end: int) -> list[tuple[int, int]]:
-        """Each day that an extract covers and the instant it is made, the first one last; none without feeds."""
-        days = range(self.setting.days.first, self.setting.days.last + self.afterwards + 1) if self.feeds else ()
+        """Each day that an extract covers and the instant it is made, the first one last."""
+        days = range(self.setting.days.first, self.setting.days.last + self.afterwards + 1)
         return [(day, night) for day in reversed(days) if (night := at(day + 1, _EXTRACT_HOUR)) < end]
 
     def _manifests(self, day: int, night: int, counted: int) -> Iterator[Arrival]:
@@ -130,7 +141,7 @@ class Simulation:
         said = (said for said in said_about(self.setting, sketch) if part.opens is None and said.recorded == moment)
         event_id = next((event(self.setting, one).id for one in said), None)
         return CastMember(
-            role=part.role, what=part.what, case_id=case_id(sketch), person_ref=self.refs.person(case_id(sketch)),
+            role=part.role, what=part.what, case_id=case_id(sketch), person_ref=self._ref(sketch),
             adviser_ref=self.setting.workers.advisers[sketch.adviser].ref, at=instant(moment), event_id=event_id,
             record_id=None if number is None else short_id(sketch, number))
 
@@ -143,8 +154,10 @@ def simulate(scenario: Scenario, *, seed: int = 1, people: int | None = None, st
     120 days of history on. `feeds` adds a manifest for each of them at two each night. ValueError for numbers that cannot be.
     """
     people, days, first = people or scenario.people.value, days or scenario.days, (start or scenario.start).toordinal()
-    if people < 1 or days < 1 or not 0 <= afterwards <= MOST_AFTERWARDS:
-        raise ValueError(f"people and days are 1 or more, afterwards 0 to {MOST_AFTERWARDS}")
+    if not 1 <= people <= MOST_PEOPLE or days < 1 or not 0 <= afterwards <= MOST_AFTERWARDS:
+        raise ValueError(f"people are 1 to {MOST_PEOPLE}, days 1 or more, afterwards 0 to {MOST_AFTERWARDS}")
+    if not _FIRST_YEAR <= date.fromordinal(first).year <= _LAST_YEAR - days // 365:
+        raise ValueError(f"the days must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
     slug = council or scenario.council
     refs = Refs(slug, demo_key(slug, seed))
     span = Days(first, first + days - 1)

@@ -73,8 +73,8 @@ def snapshots(rng: Random, sketch: Sketch, life: Life, setting: Setting) -> list
 
 def _constant(holding: Holding) -> Facts:
     sketch, life = holding.sketch, holding.life
-    adult = age_on(sketch.born_on, life.begins) >= 18
-    looked_after = not adult and not sketch.qualifying
+    adult = life.begins >= sketch.eighteen_on
+    looked_after = sketch.looked_after_on(life.begins)
     return {
         "born_on": date.fromordinal(sketch.born_on), "category": _category(sketch, adult, looked_after),
         "supported_since": date.fromordinal(sketch.supported_since), "in_touch": "YES" if adult else None,
@@ -136,7 +136,7 @@ def accommodation(home: Home) -> Accommodation:
     """A home as it is said in a snapshot."""
     said: Facts = {"code": home.code, "suitable": home.suitable, "council_provided": home.provided, "hostel": home.hostel,
                    "since": date.fromordinal(home.since)}
-    return Accommodation.model_construct(**said)
+    return Accommodation(**said)
 
 
 def _plans(holding: Holding) -> Iterator[Change]:

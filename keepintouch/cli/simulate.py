@@ -1,0 +1,171 @@
+"""`keepintouch simulate`: a made-up council as JSON lines or straight into Kafka."""
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from keepintouch import refs
+from keepintouch.runtime.errors import UserError
+from keepintouch.runtime.kafka import KafkaSettings, TopicMissing, admin, check_broker, producer
+from keepintouch.runtime.settings import load_settings
+from keepintouch.runtime.topics import EVENTS, STAFF
+from keepintouch.simulator import LANCASHIRE_2017, MOST_AFTERWARDS, MOST_PEOPLE, PRESETS, Arrival, Simulation
+from keepintouch.simulator import simulate as made_up
+from schemas.events import CloudEvent, Feed
+from schemas.staff import Staff
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
+
+_PRESETS = "; ".join(f"{name}: {preset.title}" for name, preset in PRESETS.items())
+
+
+def simulate(
+    preset: Annotated[str, typer.Option(help=f"Which council to make up. {_PRESETS}.")] = LANCASHIRE_2017.name,
+    people: Annotated[int | None, typer.Option(
+        min=1, max=MOST_PEOPLE, help="How many care leavers, instead of the preset's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes, on every machine.")] = 1,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, instead of the preset's.")] = None,
+    days: Annotated[int | None, typer.Option(
+        min=1, help="Days of history, instead of the preset's. Its shares hold from 120 days on.")] = None,
+    afterwards: Annotated[int, typer.Option(
+        min=0, max=MOST_AFTERWARDS, help="Days that follow the history; it is the same however many.")] = 0,
+    council: Annotated[str | None, typer.Option(help="Slug of the council, the part of its refs before the colon.")] = None,
+    feed: Annotated[list[str] | None, typer.Option(
+        help="A nightly feed that says each night up to which day everything is in. May be given again.")] = None,
+    to_kafka: Annotated[bool, typer.Option(
+        "--to-kafka", help="Into care.events.v1, and the staff into care.staff.v1, at KAFKA_BOOTSTRAP_SERVERS.")] = False,
+    staff: Annotated[Path | None, typer.Option(help="Write the staff into this file, one JSON a line.")] = None,
+    keys: Annotated[Path | None, typer.Option(
+        help="Write the made-up council's key into this folder, so that 'keepintouch who' can turn its refs back.")] = None,
+) -> None:
+    """Make up a council: care leavers, their homes and advisers, every contact and visit, as events in the order of recording.
+
+    Nobody in it exists; mobile numbers are those kept free for drama. Events are CloudEvents, one JSON a line on standard
+    output, unless they go to Kafka. What is wrong with a council's contact, and why its own figures do not show it, is in the
+    events as it would be in life: text-only contact, contact by strangers, people drifting out of touch, visits typed up late.
+    """
+    council_made_up = _made_up(preset, seed=seed, people=people, start=start, days=days, afterwards=afterwards, council=council,
+                               feeds=tuple(feed or ()))
+    if staff is not None:
+        _write(staff, council_made_up.staff)
+    if keys is not None:
+        _keep_key(keys, council_made_up.refs)
+    if to_kafka:
+        with sending(load_settings(KafkaSettings)) as sender:
+            for member in council_made_up.staff:
+                sender.staff(member)
+            for arrival in _shown(council_made_up):
+                sender.event(arrival.event)
+        typer.echo(f"{sender.sent} records written to {EVENTS} and {STAFF}", err=True)
+    else:
+        for arrival in council_made_up:
+            sys.stdout.buffer.write(to_json(arrival.event) + b"\n")
+
+
+def to_json(message: CloudEvent | Staff) -> bytes:
+    """A message as it goes over the wire; what is null is left out."""
+    return message.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class Sender:
+    """Writes events and staff as their topics want them. Not by itself: see `sending`."""
+
+    def __init__(self, client: KafkaProducer) -> None:
+        self.sent = 0
+        self._client = client
+        self._failed: list[Exception] = []
+
+    def event(self, event: CloudEvent) -> None:
+        """Write an event under its person; a manifest to every partition, once everything before it is acknowledged."""
+        value, key = to_json(event), event.subject.encode()
+        if not isinstance(event.data, Feed):
+            self._send(EVENTS, key, value)
+            return
+        self.flush()
+        for partition in sorted(self._client.partitions_for(EVENTS)):
+            self._send(EVENTS, key, value, partition)
+
+    def staff(self, member: Staff) -> None:
+        """Write a member of staff."""
+        self._send(STAFF, member.worker_ref.encode(), to_json(member))
+
+    def flush(self) -> None:
+        """Return once everything is acknowledged; UserError if anything was not."""
+        self._client.flush()
+        if self._failed:
+            raise UserError(f"Kafka did not take {len(self._failed)} records ({type(self._failed[0]).__name__}): see that the "
+                            "topics exist (keepintouch topics check) and the brokers are up, then run it again")
+
+    def _send(self, topic: str, key: bytes, value: bytes, partition: int | None = None) -> None:
+        from kafka.errors import KafkaError
+
+        try:
+            self._client.send(topic, value, key, partition=partition).add_errback(self._failed.append)
+        except KafkaError as error:
+            self._failed.append(error)
+            self.flush()
+        self.sent += 1
+
+
+@contextlib.contextmanager
+def sending(settings: KafkaSettings) -> Iterator[Sender]:
+    """A sender whose records are all acknowledged, once each, when the block ends. Raises UserError where they cannot be."""
+    check_broker(settings)
+    with contextlib.closing(admin(settings)) as client:
+        missing = sorted({EVENTS, STAFF}.difference(client.list_topics()))
+    if missing:
+        raise TopicMissing(f"Kafka has no topic {missing[0]}: create the topics first (keepintouch topics create)")
+    with contextlib.closing(producer(settings)) as writer:
+        sender = Sender(writer)
+        yield sender
+        sender.flush()
+
+
+def _made_up(preset: str, *, start: datetime | None, council: str | None, seed: int, people: int | None, days: int | None,
+             afterwards: int, feeds: tuple[str, ...]) -> Simulation:
+    if preset not in PRESETS:
+        raise UserError(f"there is no preset of that name: choose one of {', '.join(PRESETS)}")
+    try:
+        return made_up(PRESETS[preset], seed=seed, people=people, start=start.date() if start else None, days=days,
+                       afterwards=afterwards, council=council, feeds=feeds)
+    except (ValueError, OverflowError) as error:
+        raise UserError(str(error)) from None
+
+
+def _write(path: Path, staff: Iterable[Staff]) -> None:
+    try:
+        path.write_bytes(b"".join(to_json(member) + b"\n" for member in staff))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _keep_key(directory: Path, made: refs.Refs) -> None:
+    """Write the key unless that very key is there already."""
+    try:
+        if not refs.key_file(directory, made.council).exists():
+            refs.new_key(directory, made.council, made.key)
+        elif refs.load_key(directory, made.council) != made:
+            raise UserError(f"another key of {made.council} is in {directory}, and is not overwritten: choose another folder")
+    except refs.RefError as error:
+        raise UserError(str(error)) from None
+
+
+def _shown(simulation: Simulation) -> Iterator[Arrival]:
+    """The arrivals, with a bar of days on standard error."""
+    span = (simulation.last_day - simulation.start).days + 1 + simulation.afterwards
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(simulation.council, total=span)
+        for arrival in simulation:
+            progress.update(task, completed=(arrival.at.date() - simulation.start).days + 1)
+            yield arrival
+        progress.update(task, completed=span)
