@@ -8,6 +8,7 @@ import typer
 from keepintouch.runtime.errors import UserError
 
 from . import keys, policies, topics
+from .demo import demo
 from .evaluate import evaluate_file
 from .simulate import simulate
 
@@ -25,6 +26,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")
 app.command("who")(keys.who)
 app.command("simulate")(simulate)
+app.command("demo")(demo)
 
 
 def main() -> None:

@@ -1,0 +1,242 @@
+"""The story of `lancashire-2017`: what the county reported, what its data shows, and four days of alerts."""
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keepintouch.calendar import LONDON, london_day
+from keepintouch.cli.simulate import Sender, sending
+from keepintouch.runtime.clock import LinearClock
+from keepintouch.runtime.errors import UserError
+from keepintouch.runtime.kafka import read_to_end
+from keepintouch.runtime.topics import people_changelog
+from keepintouch.simulator import LANCASHIRE_2017, Arrival, CastMember, Simulation, simulate
+from keepintouch.standards.policy_file import load_policy
+from schemas.alerts import Alert
+
+from .figures import Standing, standing
+from .screen import RULES, Screen
+from .stack import MONITOR, NOTIFIER, Stack
+from .watching import AlertWatch, Published, Sent, TextWatch
+
+POLICY, REPORTED = "standard_8_week", "letter_2017"
+SECONDS_A_DAY = 7.0
+"""Real seconds in which a day of the story passes."""
+_DAYS = 4
+_SETTLE_SECONDS = 1.5
+_BEFORE_MIDNIGHT = timedelta(hours=2)
+_LAST_HOUR = 11
+_PATIENCE = 60.0
+_PHONES_A_MORNING = 3
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in the days of the story."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    at_midnight: int = 0
+    texts: int = 0
+    after_midnight: list[float] = field(default_factory=list)
+    """Real seconds from a London midnight to the alert that opened at it."""
+    after_event: list[float] = field(default_factory=list)
+    """Real seconds from an event's being handed to Kafka to the alert that it caused."""
+
+
+def tell(screen: Screen) -> None:
+    """Run it all: about a minute, on real parts. Raises UserError for what is missing on this machine."""
+    began = time.monotonic()
+    screen.title("Keep in Touch", "A county reports that 92 % of its care leavers are in contact, and 94 % of their pathway "
+                 "plans up to date. Every one has an adviser.\nIs it true? A made-up council with those figures, a real Kafka, "
+                 "and the services as they run.")
+    council = simulate(LANCASHIRE_2017, afterwards=_DAYS)
+    with ThreadPoolExecutor(1) as pool:
+        arrivals = pool.submit(lambda: list(council))
+        duty = next(member.worker_ref for member in council.staff if member.role == "duty")
+        with Stack(council.council, POLICY, fallback=duty, settle_seconds=_SETTLE_SECONDS, say=screen.step) as stack:
+            screen.step(f"Apache Kafka listens at {stack.kafka.bootstrap_servers}; topics are made")
+            events = arrivals.result()
+            history = [arrival for arrival in events if arrival.at < council.boundary]
+            lead = _backfill(screen, stack, council, history)
+            _tell_figures(screen, stack, council)
+            tally = _live(screen, stack, council, events[len(history):], lead)
+    screen.chapter("In the end")
+    screen.summary(_summary(tally, time.monotonic() - began))
+    screen.step("Everything has been stopped; nothing is left behind.")
+
+
+def _backfill(screen: Screen, stack: Stack, council: Simulation, history: Sequence[Arrival]) -> float:
+    """Returns the real seconds that the services took to start."""
+    started = time.monotonic()
+    with sending(stack.kafka) as sender:
+        for member in council.staff:
+            sender.staff(member)
+        for arrival in history:
+            sender.event(arrival.event)
+    screen.step(f"{council.people} care leavers, {len(council.staff)} staff and {len(history):,} events of a year are in "
+                f"care.events.v1 ({time.monotonic() - started:.1f} s)")
+    started = time.monotonic()
+    clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC))
+    stack.start(MONITOR, clock)
+    stack.start(NOTIFIER, clock)
+    stack.wait_ready(MONITOR, NOTIFIER)
+    took = time.monotonic() - started
+    deadline = time.monotonic() + _PATIENCE
+    while stack.gauge(MONITOR, "contact_monitor_people_settling") or not stack.gauge(MONITOR, "contact_monitor_alerts_total"):
+        stack.services.check()
+        if time.monotonic() > deadline:
+            raise UserError(f"contact_monitor did not finish its first evaluation within {_PATIENCE:.0f} s")
+        time.sleep(0.05)
+    screen.step(f"contact_monitor has folded them and held everyone against {POLICY} ({time.monotonic() - started:.1f} s)")
+    return took
+
+
+def _tell_figures(screen: Screen, stack: Stack, council: Simulation) -> None:
+    today = council.last_day
+    found: Standing = standing(read_to_end(stack.kafka, people_changelog()), load_policy(REPORTED), load_policy(POLICY),
+                               today.toordinal())
+    screen.chapter(f"{today:%d %B %Y}: what the council reported, and what there was")
+    screen.figures(found)
+    screen.say(f"\n[bold]{found.gap} young people[/] are in the first figure and not in the second. For them stands open:")
+    screen.bars(found.gap_by_rule, most=6)
+    screen.say("[dim]All of this was there on the first day, so it is shown and texts nobody: managers get one summary.[/]")
+
+
+def _live(screen: Screen, stack: Stack, council: Simulation, events: Sequence[Arrival], lead: float) -> Tally:
+    """`lead`: the real seconds that the services need to start again; the faster clock begins after them."""
+    screen.chapter(f"The days after, a day in {SECONDS_A_DAY:.0f} seconds")
+    stack.services.stop(MONITOR, NOTIFIER)
+    clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC) + timedelta(seconds=lead), 86_400 / SECONDS_A_DAY)
+    stack.start(NOTIFIER, clock)
+    stack.start(MONITOR, clock)
+    stack.wait_ready(MONITOR, NOTIFIER)
+    end = datetime.combine(council.last_day + timedelta(days=_DAYS), datetime.min.time(), LONDON) + timedelta(hours=_LAST_HOUR)
+    with AlertWatch(stack.kafka) as alerts, sending(stack.kafka) as sender:
+        days = _Days(screen, council, clock, alerts, TextWatch(stack.texts), sender)
+        days.run(list(events), end, stack)
+    return days.tally
+
+
+class _Days:
+    """Plays the events at their instants and tells what comes of them."""
+
+    def __init__(self, screen: Screen, council: Simulation, clock: LinearClock, alerts: AlertWatch, texts: TextWatch,
+                 sender: Sender) -> None:
+        self._screen, self._council, self._clock = screen, council, clock
+        self._alerts, self._texts, self._sender = alerts, texts, sender
+        self._cast = {member.person_ref: member for member in council.cast.values()}
+        self._telling = {member.event_id: member for member in council.cast.values() if member.event_id}
+        self._names = {member.worker_ref: member.name for member in council.staff}
+        self._sent_ms: dict[str, int] = {}
+        self._midnight: list[Published] = []
+        self._day = london_day(clock.start)
+        self._phones = 0
+        self.tally = Tally()
+
+    def run(self, events: list[Arrival], end: datetime, stack: Stack) -> None:
+        """Until the story's `end`."""
+        events.reverse()
+        while (now := self._clock.now()) < end:
+            stack.services.check()
+            self._turn_the_page(now)
+            while events and events[-1].at <= now:
+                self._play(events.pop())
+            self._sender.flush()
+            for published in self._alerts.new():
+                self._tell_alert(published)
+            for sent in self._texts.new():
+                self._tell_text(sent)
+            time.sleep(0.01)
+
+    def _turn_the_page(self, now: datetime) -> None:
+        """Midnight's own alerts are told together, once they have come."""
+        if self._midnight and now > self._midnight[-1].alert.detected_at + timedelta(hours=2):
+            self._tell_midnight()
+        if (today := london_day(now)) > self._day:
+            self._day, self._phones = today, 0
+            self._screen.day(now)
+
+    def _play(self, arrival: Arrival) -> None:
+        self._sender.event(arrival.event)
+        self._sent_ms[arrival.event.subject] = time.time_ns() // 1_000_000
+        member = self._telling.get(arrival.event.id)
+        if member is not None:
+            self._screen.moment(arrival.at, f"[yellow]Case {member.case_id}[/]: {member.what}")
+
+    def _tell_alert(self, published: Published) -> None:
+        alert = published.alert
+        self.tally.statuses[alert.status] += 1
+        if alert.status == "open" and alert.sequence == 1 and alert.opens_on == london_day(alert.detected_at) \
+                and self._since_midnight(alert) < timedelta(minutes=90):
+            self.tally.at_midnight += 1
+            self._midnight.append(published)
+            self.tally.after_midnight.append(self._clock.real_seconds(self._since_midnight(alert)))
+            return
+        caused_ms = self._sent_ms.get(alert.person_ref)
+        seconds = None if caused_ms is None else max(0.0, (published.written_ms - caused_ms) / 1000)
+        if (member := self._cast.get(alert.person_ref)) is not None:
+            if seconds is not None:
+                self.tally.after_event.append(seconds)
+            self._screen.moment(alert.ended_at or alert.detected_at, _sentence(alert, member, seconds))
+
+    def _tell_midnight(self) -> None:
+        alerts = [published.alert for published in self._midnight]
+        first = min(self._clock.real_seconds(self._since_midnight(alert)) for alert in alerts)
+        by_rule = ", ".join(f"{count} {RULES.get(rule, rule)}"
+                            for rule, count in Counter(alert.rule for alert in alerts).most_common(3))
+        self._screen.moment(alerts[0].detected_at, f"[red]{len(alerts)} alerts open at midnight, of their own accord[/] "
+                            f"[dim](the first {first * 1000:.0f} ms after it)[/]: {by_rule}")
+        for alert in alerts:
+            if (member := self._cast.get(alert.person_ref)) is not None:
+                self._screen.moment(alert.detected_at, f"  among them [yellow]case {member.case_id}[/], last seen "
+                                    f"{alert.detail.last_seen_on:%d %b}: nothing happened, and that is the event")
+        self._midnight.clear()
+
+    def _tell_text(self, sent: Sent) -> None:
+        self.tally.texts += 1
+        self._phones += 1
+        if self._phones <= _PHONES_A_MORNING:
+            self._screen.phone(self._names.get(sent.recipient_ref, "duty"), sent.at, sent.text)
+        elif self._phones == _PHONES_A_MORNING + 1:
+            self._screen.say("[dim]… and texts to others that day[/]")
+
+    @staticmethod
+    def _since_midnight(alert: Alert) -> timedelta:
+        at = alert.detected_at.astimezone(LONDON)
+        return timedelta(hours=at.hour, minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
+
+
+def _sentence(alert: Alert, member: CastMember, seconds: float | None) -> str:
+    case, rule = f"[yellow]case {member.case_id}[/]", RULES.get(alert.rule, alert.rule)
+    quick = "" if seconds is None else f" [dim]({seconds * 1000:.0f} ms after the event)[/]"
+    match alert.status, alert.end_reason:
+        case "open", _:
+            return f"  [red]alert opens[/] for {case}: {rule}, {alert.severity}{quick}"
+        case "withdrawn", "recorded_late":
+            return (f"  [green]alert withdrawn[/] for {case}: it had been done in time and was typed up "
+                    f"{alert.recording_lag_days} days later{quick}")
+        case "cleared", "done":
+            return f"  [green]alert cleared[/] for {case}: {rule}; it has been put right{quick}"
+    return f"  [green]alert {alert.status}[/] for {case}: {rule} ({alert.end_reason}){quick}"
+
+
+def _summary(tally: Tally, seconds: float) -> dict[str, str]:
+    return {
+        "alerts opened in these days": str(tally.statuses["open"]),
+        "of them at midnight, without any event": str(tally.at_midnight),
+        "alerts cleared by contact": str(tally.statuses["cleared"]),
+        "alerts withdrawn (done in time, or entered in error)": str(tally.statuses["withdrawn"]),
+        "texts to advisers and managers, none with a name in it": str(tally.texts),
+        "from midnight to the last alert of it": _milliseconds(tally.after_midnight),
+        "from an event to the alert it causes, at most": _milliseconds(tally.after_event),
+        "for the whole demo": f"{seconds:.0f} s"}
+
+
+def _milliseconds(seconds: Sequence[float]) -> str:
+    return f"{max(seconds) * 1000:.0f} ms" if seconds else "none"
+
+
