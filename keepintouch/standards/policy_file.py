@@ -21,6 +21,11 @@ from .intervals import NONE, Interval, Unit
 from .ladder import RUNGS, Rung
 from .policy import Despite, Headline, Needs, Policy, Standard, Start, Who
 
+try:
+    from yaml import CSafeLoader as SafeLoader  # fourteen times as fast
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 T = TypeVar("T")
 
 SHIPPED = Path(__file__).parent / "policies"
@@ -267,7 +272,7 @@ def _is_branch(part: object) -> bool:
     return isinstance(part, str) and (part in ("bool", "int", "str", "constrained-str") or "[" in part)
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(SafeLoader):
     """YAML in which a key stated twice is an error, not the last one's."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -129,8 +129,8 @@ class TestHowTheyRead:
 
     @pytest.mark.parametrize(("standard_id", "said"), [
         ("letter_rules/text_only/2",
-         "Asks for a conversation by phone or video, or a meeting, every 8 weeks, {since}; only where there has been since then at "
-         "least 2 written messages to them, answered or not, by people they had not met."),
+         "Asks for a conversation by phone or video, or a meeting, every 8 weeks, {since}; only where there has been since then "
+         "at least 2 written messages to them, answered or not, by people they had not met."),
         ("letter_rules/never_met/1",
          "Asks for being seen, anywhere, by their personal adviser, within 20 working days of the day their personal adviser "
          "took over (or, without one, the last one left), or at any time before."),
@@ -141,12 +141,13 @@ class TestHowTheyRead:
          "Asks for two-way contact of any kind, at once; only where there has been since then at least 1 failed attempt from "
          "them."),
         ("letter_rules/strangers_only/1",
-         "Asks for two-way contact of any kind, with someone they had met, every 8 weeks, {since}; only where there has been since "
-         "then at least 2 contacts or attempts by people they had not met."),
+         "Asks for two-way contact of any kind, with someone they had met, every 8 weeks, {since}; only where there has been "
+         "since then at least 2 contacts or attempts by people they had not met."),
         ("letter_rules/opt_out_review_due/1", "Due on the day on which the opt-out is to be looked at again."),
         ("statutory_minimum/plan_review_overdue/1", "Due every 6 months, from the latest review of the pathway plan."),
         ("letter_rules/unannounced_visit_due/1",
-         "Asks for being seen at home, at the placement or in custody, by a social worker, unannounced, every 6 months, {since}."),
+         "Asks for being seen at home, at the placement or in custody, by a social worker, unannounced, every 6 months, "
+         "{since}."),
     ])
     def test_clocks(self, standard_id: str, said: str) -> None:
         since = "counted from the last time, or from the day their support began if that is later"
@@ -156,7 +157,8 @@ class TestHowTheyRead:
         assert sentences.need(Needs(Rung.SEEN, Who.KNOWN, frozenset({"duty", "manager"}), at=frozenset({"custody"}))) == (
             "being seen, anywhere, in custody, by a manager or a duty worker, who is someone they had met")
         assert sentences.despite(Despite(rung=Rung.SPOKE, written=True, direction="in", by_stranger=True)) == (
-            "at least 1 record in writing from them by someone they had not met, of a conversation by phone or video, or a meeting")
+            "at least 1 record in writing from them by someone they had not met, of a conversation by phone or video, "
+            "or a meeting")
 
     def test_waiting(self) -> None:
         assert sentences.waits(the("statutory_minimum", "statutory_minimum/visit_overdue/1")) == (
