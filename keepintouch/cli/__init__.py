@@ -8,7 +8,7 @@ import typer
 from keepintouch.runtime.errors import UserError
 
 from . import keys, policies, topics
-from .demo import demo
+from .demo import demo, up
 from .evaluate import evaluate_file
 from .simulate import simulate
 
@@ -27,6 +27,7 @@ app.add_typer(keys.app, name="keys")
 app.command("who")(keys.who)
 app.command("simulate")(simulate)
 app.command("demo")(demo)
+app.command("up")(up)
 
 
 def main() -> None:

@@ -1,9 +1,20 @@
 """`keepintouch demo` and `keepintouch up`: everything on this machine, with a made-up council."""
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from keepintouch.calendar import london_day
 from keepintouch.demo.screen import Screen
-from keepintouch.demo.story import tell
+from keepintouch.demo.stack import MONITOR, NOTIFIER, Stack
+from keepintouch.demo.story import POLICY, tell
 from keepintouch.runtime.stopping import exit_on_signals
+from keepintouch.simulator import TYPICAL, simulate
+
+_SETTLE_SECONDS = 5.0
 
 
 def demo() -> None:
@@ -13,3 +24,36 @@ def demo() -> None:
     """
     with exit_on_signals():
         tell(Screen())
+
+
+def up(
+    people: Annotated[int, typer.Option(min=1, help="How many made-up care leavers.")] = TYPICAL.people.value,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same people.")] = 1,
+) -> None:
+    """Run everything here until Ctrl-C: Kafka, the services, and a made-up council with a year of history up to yesterday.
+
+    Texts are printed into a file instead of being sent. A Kafka given by KAFKA_BOOTSTRAP_SERVERS is used instead of a local
+    one; its topics must be empty.
+    """
+    screen = Screen()
+    first = london_day(datetime.now(UTC)) - timedelta(days=TYPICAL.days)
+    council = simulate(TYPICAL, people=people, seed=seed, start=first)
+    duty = next(member.worker_ref for member in council.staff if member.role == "duty")
+    stack = Stack(council.council, POLICY, fallback=duty, settle_seconds=_SETTLE_SECONDS, say=screen.step)
+    with exit_on_signals(), stack:
+        screen.step(f"writing a year of {council.people} made-up care leavers into Kafka")
+        stack.feed(council.staff, council.history())
+        stack.start(MONITOR)
+        stack.start(NOTIFIER)
+        stack.wait_ready(MONITOR, NOTIFIER)
+        screen.chapter("Everything is up; Ctrl-C ends it and removes its data")
+        screen.summary({
+            "Kafka": stack.kafka.bootstrap_servers, "contact_monitor: /metrics, /readyz": stack.address(MONITOR),
+            "notifier: /metrics, /readyz, callbacks": stack.address(NOTIFIER), "texts, one JSON a line": str(stack.texts),
+            "logs and settings": str(stack.folder)})
+        try:
+            while True:
+                stack.services.check()
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            screen.step("stopping")

@@ -107,6 +107,7 @@ class Screen:
     def summary(self, rows: Mapping[str, str]) -> None:
         """What there was in the end."""
         table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right", style="bold")
         for name, value in rows.items():
-            table.add_row(f"[bold]{value:>10}[/]", name)
+            table.add_row(value, name)
         self._console.print(table)

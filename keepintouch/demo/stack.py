@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Self
 
 import yaml
 
+from keepintouch.cli.simulate import sending
 from keepintouch.runtime.clock import LinearClock
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, check_broker, read_to_end
@@ -21,6 +22,8 @@ from keepintouch.runtime.local_broker import LocalBroker
 from keepintouch.runtime.settings import load_settings
 from keepintouch.runtime.supervisor import Child, Supervisor
 from keepintouch.runtime.topics import ALERTS, EVENTS, create_topics, load_topics
+from keepintouch.simulator import Arrival
+from schemas.staff import Staff
 
 MONITOR, NOTIFIER = "contact_monitor", "notifier"
 _PARTITIONS = 4
@@ -62,6 +65,14 @@ class Stack:
     def address(self, service: str) -> str:
         """Where a service answers /metrics, /healthz and /readyz."""
         return f"http://127.0.0.1:{self._ports[service]}"
+
+    def feed(self, staff: Iterable[Staff], arrivals: Iterable[Arrival]) -> None:
+        """Write staff and events into their topics; all are acknowledged when it returns."""
+        with sending(self.kafka) as sender:
+            for member in staff:
+                sender.staff(member)
+            for arrival in arrivals:
+                sender.event(arrival.event)
 
     def start(self, service: str, clock: LinearClock | None = None) -> None:
         """Start a service, on another clock than the real one if given; see `wait_ready`."""

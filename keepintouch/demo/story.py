@@ -72,11 +72,7 @@ def tell(screen: Screen) -> None:
 def _backfill(screen: Screen, stack: Stack, council: Simulation, history: Sequence[Arrival]) -> float:
     """Returns the real seconds that the services took to start."""
     started = time.monotonic()
-    with sending(stack.kafka) as sender:
-        for member in council.staff:
-            sender.staff(member)
-        for arrival in history:
-            sender.event(arrival.event)
+    stack.feed(council.staff, history)
     screen.step(f"{council.people} care leavers, {len(council.staff)} staff and {len(history):,} events of a year are in "
                 f"care.events.v1 ({time.monotonic() - started:.1f} s)")
     started = time.monotonic()
