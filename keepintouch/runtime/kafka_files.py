@@ -69,6 +69,12 @@ def find_java() -> str:
     return java
 
 
+def class_archive(java: str, libs: Path) -> Path:
+    """Return where the classes that `java` has loaded from `libs` are kept, ready to be mapped at the next start."""
+    said = subprocess.run([java, "-version"], capture_output=True, timeout=60, check=False).stderr  # noqa: S603
+    return libs.with_name(f"{libs.name}-{hashlib.sha256(said).hexdigest()[:12]}.jsa")
+
+
 def renew_hashes(say: Say = say_on_stderr) -> None:
     """Fetch what `deploy/kafka/pom.xml` asks for and write `deploy/kafka/jars.sha256` anew."""
     with tempfile.TemporaryDirectory() as name:
@@ -151,7 +157,3 @@ def _alone(lock: Path, say: Say) -> Iterator[None]:
             say("Somebody else is fetching Apache Kafka just now; waiting for it …")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-if __name__ == "__main__":
-    fetch_kafka()
