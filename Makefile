@@ -1,0 +1,71 @@
+# Keep in Touch. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+bin := .venv/bin
+# What a step of the setup leaves when it is done; a step runs again when what it was made from is newer.
+done := .cache/done
+
+.PHONY: help setup demo up test test-fast lint lock kafka-hashes clean
+
+help:  ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup: $(done)/kafka  ## Install everything for development (.venv, and Apache Kafka into the user's cache)
+
+demo: setup  ## Show it all at work on a made-up county, in about a minute
+	@$(bin)/keepintouch demo
+
+up: setup  ## Run the same services until Ctrl-C
+	@$(bin)/keepintouch up
+
+test-fast: setup  ## The tests that need no broker, in under a minute
+	@$(bin)/python -m pytest -q -m "not broker"
+
+test: setup lint  ## Everything: lint, types, architecture, all tests, coverage of the standards
+	@echo "== tests"
+	@$(bin)/python -m pytest --durations=10 --cov=keepintouch/standards --cov-branch \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+lint: setup  ## Style (ruff), types (mypy), architecture (import-linter)
+	@echo "== style"; $(bin)/ruff check
+	@echo "== types"; $(bin)/mypy
+	@echo "== architecture"; $(bin)/lint-imports
+
+lock: $(done)/uv  ## Pin the newest allowed versions of all packages by hash
+	@.cache/uv/bin/uv pip compile -q -U --generate-hashes --no-emit-index-url --no-annotate --all-extras pyproject.toml \
+	  -o requirements.lock
+	@{ echo '# What installs everything else. Renewed by `make lock`.'; \
+	  echo uv | .cache/uv/bin/uv pip compile -q -U --generate-hashes --no-emit-index-url --no-annotate --no-header -; \
+	  } > .cache/requirements-uv.lock && mv .cache/requirements-uv.lock requirements-uv.lock
+
+kafka-hashes: $(done)/project  ## List the jars of deploy/kafka/pom.xml by hash, after a change to it
+	@$(bin)/python -c "from keepintouch.runtime.kafka_files import renew_hashes; renew_hashes()"
+
+clean:  ## Remove what setup and tests have made here (not var/, not the user's cache with Kafka)
+	@rm -rf .venv .cache build dist mutants .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	  .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(done)/tools: scripts/setup.sh
+	@scripts/setup.sh tools
+	@mkdir -p $(done) && touch $@
+
+$(done)/uv: requirements-uv.lock | $(done)/tools
+	@scripts/setup.sh uv
+	@touch $@
+
+$(done)/packages: requirements.lock $(done)/uv
+	@scripts/setup.sh packages
+	@touch $@
+
+$(done)/project: pyproject.toml $(done)/packages
+	@scripts/setup.sh project
+	@touch $@
+
+$(done)/kafka: deploy/kafka/pom.xml deploy/kafka/jars.sha256 | $(done)/project
+	@scripts/setup.sh kafka
+	@touch $@
