@@ -50,7 +50,8 @@ class Record(NamedTuple):
 class KafkaSettings(BaseSettings):
     """Where Kafka is and how to get in; the same for every service and tool."""
 
-    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="ignore", populate_by_name=True,
+                                      use_attribute_docstrings=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
     """Comma-separated host:port."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from keepintouch.runtime.places import deploy_file
 from keepintouch.runtime.topics import DEFAULT_APP_ID
 from keepintouch.standards.policy_file import SHIPPED
 
@@ -15,7 +16,7 @@ class MonitorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    councils_file: Path = Field(Path("deploy/councils.yaml"), validation_alias="COUNCILS_FILE",
+    councils_file: Path = Field(deploy_file("councils.yaml"), validation_alias="COUNCILS_FILE",
                                 description="which councils there are, and the policy of each")
     policies_dir: Path = Field(SHIPPED, validation_alias="POLICIES_DIR", description="where policies are looked up by id")
     app_id: str = Field(DEFAULT_APP_ID, validation_alias="CONTACT_MONITOR_APP_ID", pattern=r"^[a-z0-9-]{1,64}$",
