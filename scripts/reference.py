@@ -35,8 +35,8 @@ COMMON = (
 
 def settings() -> Iterator[str]:
     """The page of settings."""
-    yield from (GENERATED, "", "# Settings", "", "Everything is told by environment variables. A value that cannot be read is one "
-                "line that names the variable, and exit status 2.")
+    yield from (GENERATED, "", "# Settings", "", "Everything is told by environment variables. A value that cannot be read is "
+                "one line that names the variable, and exit status 2.")
     for title, kind in SERVICES.items():
         yield from ("", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|")
         yield from (f"| `{variable(kind, name)}` | {_default(field)} | {field.description or ''} |"
@@ -57,8 +57,8 @@ def _command(command: Any, name: str) -> Iterator[str]:
     if shown:
         yield from ("", "| | |", "|---|---|")
         for parameter in shown:
-            named = ", ".join(f"`{opt}`" for opt in parameter.opts) if parameter.param_type_name == "option" else f"`{parameter.name}`"
-            yield f"| {named} | {(getattr(parameter, 'help', None) or '').replace('|', '&#124;')} |"
+            names = parameter.opts if parameter.param_type_name == "option" else [parameter.name]
+            yield f"| {', '.join(f'`{name}`' for name in names)} | {(getattr(parameter, 'help', None) or '').replace('|', '&#124;')} |"
     for sub_name, sub in sorted(getattr(command, "commands", {}).items()):
         yield from _command(sub, f"{name} {sub_name}")
 

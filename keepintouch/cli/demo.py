@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,13 +18,18 @@ from keepintouch.simulator import TYPICAL, simulate
 _SETTLE_SECONDS = 5.0
 
 
-def demo() -> None:
+def demo(
+    picture: Annotated[Path | None, typer.Option(help="Also save what was shown as an SVG picture in this file.")] = None,
+) -> None:
     """Tell the story of a county that reported 92 % in contact: on a real Kafka, in about a minute. Leaves nothing running.
 
     A Kafka given by KAFKA_BOOTSTRAP_SERVERS is used instead of a local one; its topics must be empty.
     """
     with exit_on_signals():
-        tell(Screen())
+        screen = Screen()
+        tell(screen)
+        if picture is not None:
+            screen.save_picture(picture)
 
 
 def up(

@@ -35,7 +35,7 @@ def standing(changelog: Iterable[Record], reported: Policy, held_against: Policy
     """Evaluate everybody in a people changelog under the council's own headline and under a real standard."""
     newest = {record.key: record.value for record in changelog}
     people = [stored.load(value) for key, value in newest.items()
-              if key is not None and value is not None and stored.feed_of(key) is None]
+              if key is not None and value is not None and stored.is_person(key)]
     pairs = [(person, theirs, ours) for person in people
              if (theirs := evaluate(person, reported, today, {})) is not None and theirs.in_scope
              and (ours := evaluate(person, held_against, today, {})) is not None]

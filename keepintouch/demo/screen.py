@@ -1,8 +1,10 @@
 """How the story looks in a terminal."""
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from rich.align import Align
 from rich.bar import Bar
@@ -46,7 +48,7 @@ class Screen:
     """Prints the story, a line at a time; plain text where there is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, width=_WIDTH if console is None else None)
+        self._console = console or Console(highlight=False, width=_WIDTH, record=True)
 
     def title(self, text: str, below: str) -> None:
         """What this is."""
@@ -103,6 +105,11 @@ class Screen:
         phone = Panel(Text(text), title=f"[bold]{owner}[/], {at.astimezone(LONDON):%a %H:%M}", width=_PHONE,
                       border_style="blue", padding=(0, 1))
         self._console.print(Align.right(phone))
+
+    def save_picture(self, path: Path) -> None:
+        """Save all that was shown as an SVG picture, in the viewer's own fonts: it loads nothing from anywhere."""
+        svg = self._console.export_svg(title="keepintouch demo")
+        path.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 
     def summary(self, rows: Mapping[str, str]) -> None:
         """What there was in the end."""

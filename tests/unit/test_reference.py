@@ -7,5 +7,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
-    run = subprocess.run([sys.executable, "scripts/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "scripts/reference.py", "--check"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
