@@ -58,7 +58,8 @@ def _command(command: Any, name: str) -> Iterator[str]:
         yield from ("", "| | |", "|---|---|")
         for parameter in shown:
             names = parameter.opts if parameter.param_type_name == "option" else [parameter.name]
-            yield f"| {', '.join(f'`{name}`' for name in names)} | {(getattr(parameter, 'help', None) or '').replace('|', '&#124;')} |"
+            meaning = (getattr(parameter, "help", None) or "").replace("|", "&#124;")
+            yield f"| {', '.join(f'`{name}`' for name in names)} | {meaning} |"
     for sub_name, sub in sorted(getattr(command, "commands", {}).items()):
         yield from _command(sub, f"{name} {sub_name}")
 
