@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from pydantic import SecretStr
@@ -17,7 +17,6 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from twilio.rest.api.v2010.account.message import MessageInstance
 from urllib3.exceptions import NewConnectionError
 
 from keepintouch.runtime.errors import UserError
@@ -35,6 +34,9 @@ from services.notifier.channels import (
     Uncertain,
 )
 from services.notifier.settings import Environment
+
+if TYPE_CHECKING:   # a large import, which the library itself puts off until it is needed
+    from twilio.rest.api.v2010.account.message import MessageInstance
 
 VALIDITY = timedelta(hours=4)
 """How long a text may wait at Twilio: an outage there must not deliver it in the middle of the night."""
