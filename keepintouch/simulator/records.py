@@ -99,9 +99,10 @@ def _met(telling: Telling, phase: Phase) -> Iterator[Draft]:
             if rng.random() < figures.failed_visit.value:
                 yield _visit(telling, day, phase, pick(rng, figures.failures.value))
                 day = working_from(day + between(rng, (2, 7)))
-            yield _visit(telling, day, phase, "seen")
+            if day < end:
+                yield _visit(telling, day, phase, "seen")
     for home in telling.life.homes:
-        if phase.start < home.since < phase.end - 12 and rng.random() < 0.6:
+        if phase.start < home.since < phase.end - 12 and rng.random() < figures.new_home_visited.value:
             yield replace(_visit(telling, working_from(home.since + between(rng, (1, 8))), phase, "seen"), location="home")
 
 
@@ -145,13 +146,14 @@ def _social_worker(telling: Telling) -> str:
 
 def _who(telling: Telling, day: int, phase: Phase) -> tuple[str | None, str]:
     """Who writes or calls."""
-    rng, workers = telling.rng, telling.workers
+    rng, workers, figures = telling.rng, telling.workers, telling.figures
     strange = phase.style.by is By.STRANGERS
-    if rng.random() < (0.45 if strange else telling.figures.cover.value):
-        if not strange and rng.random() < 0.3:
+    if rng.random() < (figures.strangers_duty if strange else figures.cover).value:
+        if not strange and rng.random() < figures.manager_covers.value:
             return workers.managers[workers.advisers[telling.sketch.adviser].team], "manager"
-        return (None if rng.random() < 0.2 else workers.duty[int(rng.random() * len(workers.duty))]), "duty"
-    if phase.style.by is By.SOCIAL_WORKER and rng.random() < 0.5:
+        unnamed = rng.random() < figures.duty_unnamed.value
+        return None if unnamed else workers.duty[int(rng.random() * len(workers.duty))], "duty"
+    if phase.style.by is By.SOCIAL_WORKER and rng.random() < figures.social_worker_writes.value:
         return _social_worker(telling), "social_worker"
     return telling.adviser_on(day), "personal_adviser"
 
@@ -162,8 +164,8 @@ def _spoken(telling: Telling, phase: Phase) -> Iterator[Draft]:
     for day in _walk(telling, phase.start, phase.end, phase.style.spoke):
         worker, role = _who(telling, day, phase)
         channel = pick(rng, telling.figures.spoken.value)
-        if rng.random() < 0.25:
-            missed = pick(rng, {"no_reply": 6, "left_message": 4})
+        if rng.random() < telling.figures.missed_before.value:
+            missed = pick(rng, telling.figures.missed.value)
             yield Draft(day, _instant(telling, day, (9, 12)), worker, role, missed, channel)
         yield Draft(day, _instant(telling, day, (12, 18)), worker, role, "completed", channel)
 
@@ -173,36 +175,36 @@ def _written(telling: Telling, phase: Phase) -> Iterator[Draft]:
     for day in _walk(telling, phase.start, phase.end, phase.style.written):
         worker, role = _who(telling, day, phase)
         channel = "letter" if telling.life.home_on(day).code == "X" else pick(rng, telling.figures.written.value)
-        answered = phase.style.answered * (0.15 if channel == "letter" else 1.0)
+        answered = phase.style.answered * (telling.figures.letters_answered.value if channel == "letter" else 1.0)
         yield Draft(day, _instant(telling, day), worker, role, "completed" if rng.random() < answered else "no_reply", channel)
 
 
 def _tried(telling: Telling, phase: Phase) -> Iterator[Draft]:
     """Calls that ring out, doors that stay shut."""
-    rng = telling.rng
+    rng, figures = telling.rng, telling.figures
     for day in _walk(telling, phase.start, phase.end, phase.style.tried):
-        if rng.random() < 0.25:
-            yield _visit(telling, day, phase, pick(rng, {"no_access": 85, "refused": 15}))
+        if rng.random() < figures.visits_tried.value:
+            yield _visit(telling, day, phase, pick(rng, figures.doors.value))
         else:
             worker, role = _who(telling, day, phase)
-            yield Draft(day, _instant(telling, day), worker, role, pick(rng, {"no_reply": 70, "left_message": 25, "refused": 5}),
-                        "phone")
+            yield Draft(day, _instant(telling, day), worker, role, pick(rng, figures.calls_tried.value), "phone")
 
 
 def _inbound(telling: Telling, phase: Phase) -> Iterator[Draft]:
     """The young person writes or calls; a call that was missed is returned, mostly in two days."""
-    rng = telling.rng
+    rng, figures = telling.rng, telling.figures
     for day in _walk(telling, phase.start, phase.end, phase.style.inbound):
         adviser = telling.adviser_on(day)
         moment = _instant(telling, day, (9, 21))
-        if phase.style.spoke is None or rng.random() < 0.6:
+        if phase.style.spoke is None or rng.random() < figures.inbound_written.value:
             yield Draft(day, moment, adviser, "personal_adviser", "completed", "text", "in")
-        elif rng.random() < 0.5:
+        elif rng.random() < figures.inbound_answered.value:
             yield Draft(day, moment, adviser, "personal_adviser", "completed", "phone", "in")
         else:
             yield Draft(day, moment, adviser, "personal_adviser", pick(rng, {"no_reply": 1, "left_message": 1}), "phone", "in")
-            later = working_from(day + between(rng, (1, 2) if rng.random() < 0.85 else (4, 9)))
-            yield Draft(later, _instant(telling, later), telling.adviser_on(later), "personal_adviser", "completed", "phone")
+            later = working_from(day + between(rng, (1, 2) if rng.random() < figures.called_back_soon.value else (4, 9)))
+            if later < phase.end:
+                yield Draft(later, _instant(telling, later), telling.adviser_on(later), "personal_adviser", "completed", "phone")
 
 
 def _accommodation_staff(telling: Telling, phase: Phase) -> Iterator[Draft]:
@@ -210,9 +212,9 @@ def _accommodation_staff(telling: Telling, phase: Phase) -> Iterator[Draft]:
     rng, pool = telling.rng, telling.workers.accommodation_staff
     for day in _walk(telling, phase.start, phase.end, phase.style.staff):
         here = pool[(telling.sketch.index + telling.life.home_on(day).since) % len(pool)]
-        worker = here if rng.random() < 0.6 else None
+        worker = here if rng.random() < telling.figures.staff_named.value else None
         yield Draft(day, _instant(telling, day, (8, 21)), worker, "accommodation_staff", "completed",
-                    pick(rng, {"face_to_face": 60, "phone": 30, "email": 10}))
+                    pick(rng, telling.figures.staff_channels.value))
 
 
 def _third_parties(telling: Telling) -> Iterator[Draft]:
@@ -220,7 +222,7 @@ def _third_parties(telling: Telling) -> Iterator[Draft]:
     if telling.sketch.part:
         return
     for day in _walk(telling, telling.life.begins, telling.setting.days.end, telling.figures.third_party.value):
-        role = pick(rng, {"other_professional": 75, "family": 25})
+        role = pick(rng, telling.figures.third_party_roles.value)
         worker = pool[telling.sketch.index % len(pool)] if role == "other_professional" else None
-        channel = pick(rng, {"phone": 55, "email": 35, "face_to_face": 10})
+        channel = pick(rng, telling.figures.third_party_channels.value)
         yield Draft(day, _instant(telling, day), worker, role, "completed", channel, "in")

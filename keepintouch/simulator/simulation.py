@@ -153,7 +153,8 @@ def simulate(scenario: Scenario, *, seed: int = 1, people: int | None = None, st
     What is left out is the scenario's. The same arguments give the same bytes on every machine. The scenario's shares hold from
     120 days of history on. `feeds` adds a manifest for each of them at two each night. ValueError for numbers that cannot be.
     """
-    people, days, first = people or scenario.people.value, days or scenario.days, (start or scenario.start).toordinal()
+    people = scenario.people.value if people is None else people
+    days, first = scenario.days if days is None else days, (start or scenario.start).toordinal()
     if not 1 <= people <= MOST_PEOPLE or days < 1 or not 0 <= afterwards <= MOST_AFTERWARDS:
         raise ValueError(f"people are 1 to {MOST_PEOPLE}, days 1 or more, afterwards 0 to {MOST_AFTERWARDS}")
     if not _FIRST_YEAR <= date.fromordinal(first).year <= _LAST_YEAR - days // 365:

@@ -94,14 +94,13 @@ def _day(ordinal: int | None) -> date | None:
     return None if ordinal is None else date.fromordinal(ordinal)
 
 
-def _typed_up(rng: Random, day: int, most: int = 9) -> int:
-    chance = rng.random()
-    later = 0 if chance < 0.5 else between(rng, (1, 3)) if chance < 0.9 else between(rng, (4, most))
-    return at(day + later, 9 + 8 * rng.random())
-
-
 def _change(holding: Holding, day: int, facts: Facts) -> Change:
-    return Change(day, _typed_up(holding.rng, day), facts)
+    """A change as it is mostly typed up: on the day, or some days later."""
+    rng, figures = holding.rng, holding.setting.figures
+    chance, later = rng.random() - figures.snapshot_same_day.value, 0
+    if chance >= 0:
+        later = between(rng, (1, 3) if chance < figures.snapshot_few_days.value else (4, 9))
+    return Change(day, at(day + later, 9 + 8 * rng.random()), facts)
 
 
 def _advisers(holding: Holding) -> Iterator[Change]:
@@ -146,7 +145,7 @@ def _plans(holding: Holding) -> Iterator[Change]:
         return
     first_possible = sketch.supported_since + 10
     if sketch.plan_overdue:
-        if rng.random() < 0.15:
+        if rng.random() < holding.setting.figures.never_reviewed.value:
             return
         newest = last - between(rng, (192, 330))
     else:
@@ -162,7 +161,8 @@ def _plans(holding: Holding) -> Iterator[Change]:
 def _offers(holding: Holding) -> Iterator[Change]:
     """From 21: told each year what support is on offer, mostly near the birthday; out of touch, often not."""
     rng, sketch = holding.rng, holding.sketch
-    kept = 0.9 if sketch.pattern.kind is Kind.MEANINGFUL else 0.6
+    figures = holding.setting.figures
+    kept = (figures.offered if sketch.pattern.kind is Kind.MEANINGFUL else figures.offered_else).value
     for day, age in birthdays(sketch.born_on, max(sketch.supported_since, holding.life.begins - 420), holding.days.end):
         if age >= 21 and rng.random() < kept:
             offered = day + between(rng, (0, 40))
@@ -184,18 +184,18 @@ def _birthdays(holding: Holding) -> Iterator[Change]:
 
 def _turn(holding: Holding) -> Iterator[Change]:
     """What is written down when touch is lost, refused or not wanted, or when nothing applies any more."""
-    rng, sketch, pattern = holding.rng, holding.sketch, holding.sketch.pattern
+    rng, sketch, pattern, figures = holding.rng, holding.sketch, holding.sketch.pattern, holding.setting.figures
     if sketch.turned_on is None:
         return
     day = max(sketch.turned_on, holding.life.begins + 1)
     facts: Facts = {}
     if out_of_scope(sketch):
-        facts = {"in_touch": "DIED"} if rng.random() < 0.2 else {"category": "none", "looked_after": False}
+        facts = {"in_touch": "DIED"} if rng.random() < figures.died.value else {"category": "none", "looked_after": False}
     elif pattern.code == "NO":
         facts = {"in_touch": "NO"}
     elif pattern.code == "REFU":
-        code = pick(rng, {"REFU": 45, "NREQ": 40, "RHOM": 15})
-        reviewed = rng.random() < holding.setting.figures.opt_out_review.value
+        code = pick(rng, figures.opt_outs.value)
+        reviewed = rng.random() < figures.opt_out_review.value
         facts = {"in_touch": code, "opt_out_review_on": _day(day + between(rng, (120, 365)) if reviewed else None)}
     if facts:
         yield _change(holding, day, facts | {"in_touch_since": date.fromordinal(day)})

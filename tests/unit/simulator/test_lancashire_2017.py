@@ -146,9 +146,10 @@ class Days:
         return {finding.rule for finding in judged.findings}
 
 
-@pytest.fixture(params=[1, 2, 3])
-def days(request: pytest.FixtureRequest, today_policy: Policy) -> Days:
-    return Days(request.param, today_policy)
+@pytest.fixture(params=[(1, "lancashire"), (2, "lancashire"), (3, "lancashire"), (1, "standard_8_week")])
+def days(request: pytest.FixtureRequest) -> Days:
+    seed, policy = request.param
+    return Days(seed, load_policy(policy, SHIPPED))
 
 
 def march(day: int, hour: int = 0) -> datetime:

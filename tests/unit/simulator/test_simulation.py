@@ -196,7 +196,7 @@ def test_a_single_day() -> None:
 
 
 @pytest.mark.parametrize(("people", "days", "afterwards"), [
-    (-1, 9, 0), (MOST_PEOPLE + 1, 9, 0), (9, -1, 0), (9, 9, MOST_AFTERWARDS + 1), (9, 9, -1)])
+    (-1, 9, 0), (0, 9, 0), (9, 0, 0), (MOST_PEOPLE + 1, 9, 0), (9, -1, 0), (9, 9, MOST_AFTERWARDS + 1), (9, 9, -1)])
 def test_numbers_that_cannot_be(people: int, days: int, afterwards: int) -> None:
     with pytest.raises(ValueError, match="days 1 or more"):
         simulate(TYPICAL, people=people, days=days, afterwards=afterwards)
