@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     ANCHORS = "anchors"
     """The clock starts from it; of a standard satisfied once: it did that."""
     SATISFIES = "satisfies"
-    """It satisfies, but a newer one counts."""
+    """It satisfies too, but another one counts: the newest, or the first of what is needed once."""
     TOO_EARLY = "too_early"
     """It would satisfy, but lies before the clock's start."""
     MISSES = "misses"
@@ -121,12 +121,15 @@ def _not_covered(standard: Standard, now: Circumstances, person: Person) -> str 
 def _records(standard: Standard, clock: Clock, person: Person, history: History) -> tuple[RecordReason, ...]:
     meanwhile = set() if standard.despite is None else {
         id(r) for r in history.meanwhile(standard.despite, clock.anchor, clock.anchor_on)}
-    return tuple(_record(register, standard, clock, person, history, id(register) in meanwhile)
+    assert person.facts is not None
+    start = start_day(standard, person.facts)
+    assert start is not None
+    return tuple(_record(register, standard, clock, person, history, id(register) in meanwhile, start)
                  for register in person.in_order())
 
 
 def _record(register: Register, standard: Standard, clock: Clock, person: Person, history: History,
-            counts_meanwhile: bool) -> RecordReason:
+            counts_meanwhile: bool, start: int) -> RecordReason:
     record_id, worker = unpack(register.record_id), person.worker(register)
     if register.kind == VOID:
         return RecordReason(record_id, None, None, None, False, Verdict.VOIDED)
@@ -135,7 +138,7 @@ def _record(register: Register, standard: Standard, clock: Clock, person: Person
         return RecordReason(record_id, register.day, kind, worker, known, Verdict.TO_COME)
     miss = _miss(register, standard, history)
     return RecordReason(
-        record_id, register.day, kind, worker, known, _verdict(register, standard, clock, miss), miss, counts_meanwhile,
+        record_id, register.day, kind, worker, known, _verdict(register, standard, clock, miss, start), miss, counts_meanwhile,
         None if standard.despite is None or counts_meanwhile else _meanwhile_miss(standard, kind, known))
 
 
@@ -146,14 +149,14 @@ def _miss(register: Register, standard: Standard, history: History) -> Miss | No
     return by_kind or (Miss.STRANGER if standard.needs.by is Who.KNOWN else Miss.NOT_ADVISER)
 
 
-def _verdict(register: Register, standard: Standard, clock: Clock, miss: Miss | None) -> Verdict:
+def _verdict(register: Register, standard: Standard, clock: Clock, miss: Miss | None, start: int) -> Verdict:
     if standard.needs is None:
         return Verdict.NOTHING_NEEDED
     if register is clock.anchor:
         return Verdict.ANCHORS
     if miss is not None:
         return Verdict.MISSES
-    return Verdict.SATISFIES if clock.anchor is not None else Verdict.TOO_EARLY
+    return Verdict.SATISFIES if standard.needs.ever or register.day >= start else Verdict.TOO_EARLY
 
 
 def _meanwhile_miss(standard: Standard, kind: Kind, known: bool) -> Miss | None:

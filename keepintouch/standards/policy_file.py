@@ -134,7 +134,9 @@ class _Standard(_Part):
         return self
 
     def read(self, policy_id: str, k: int, place: int) -> Standard:
-        unless = None if self.unless is None or not self.unless.model_fields_set else self.unless.read()
+        unless = None if self.unless is None else self.unless.read()
+        if unless is not None and not unless.stated:  # {} or nothing but nulls: excludes nobody
+            unless = None
         return Standard(
             id=f"{policy_id}/{self.rule}/{k}", place=place, rule=self.rule, text=self.text, basis=self.basis,
             severity=self.severity, interval=cast(Interval, self.every or self.within), recurring=self.every is not None,

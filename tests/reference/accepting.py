@@ -75,8 +75,9 @@ def object_of(fields: dict[str, Check]) -> Check:
 
 
 ROLE = one_of(" ".join(COUNCIL_ROLES + THIRD_PARTIES))
-HOME: dict[str, Check] = {"code": Nullable(lambda v: isinstance(v, str) and bool(re.fullmatch("[B-Z]", v))), "suitable": Nullable(is_bool),
-        "council_provided": is_bool, "hostel": is_bool, "since": Nullable(is_date)}
+HOME: dict[str, Check] = {
+    "code": Nullable(lambda v: isinstance(v, str) and bool(re.fullmatch("[B-Z]", v))), "suitable": Nullable(is_bool),
+    "council_provided": is_bool, "hostel": is_bool, "since": Nullable(is_date)}
 STATEMENT: dict[str, Check] = {"record_id": is_record_id, "person_ref": is_ref, "recorded_at": is_instant}
 DATA: dict[str, Check] = {
     "care.person.v1": object_of({

@@ -118,7 +118,7 @@ class Person:
         return self.today.year - born.year - ((self.today.month, self.today.day) < (born.month, born.day))
 
     def in_scope(self) -> bool:
-        return not (self.get("category") == "none" or self.get("in_touch") == "DIED" or self.age() < 16 or self.age() > 24)
+        return bool(self.facts["category"] != "none" and self.get("in_touch") != "DIED" and 16 <= self.age() <= 24)
 
     def opt_out_ends(self) -> date:
         return self.on("opt_out_review_on") or add(self.on("in_touch_since") or self.supported_since(), "6m")
@@ -161,7 +161,7 @@ class Person:
             since = day(self.home("since"))
             return since is not None and self.today <= add(since, wanted)
         if condition == "adviser":
-            return (self.get("adviser_ref") is None) == (wanted == "none")
+            return bool(wanted == "none") == (self.get("adviser_ref") is None)
         assert condition == "opted_out", condition
         return bool(wanted == "any" or self.opted_out() == wanted)
 

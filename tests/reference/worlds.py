@@ -218,7 +218,7 @@ def nonsense(rng: Random, today: date, line: str) -> str:
     return json.dumps(event)
 
 
-def make_world(rng: Random, policies: dict[str, Policy]) -> World:
+def make_world(rng: Random, policies: dict[str, Policy], most_steps: int = 4) -> World:
     """A world run under one of the policies, now and then under another from one step to the next."""
     name = rng.choice(sorted(policies))
     today = rng.choice(BASE_DAYS) if chance(rng, 0.6) else date(2021, 6, 1) + timedelta(days=rng.randint(0, 1500))
@@ -226,7 +226,7 @@ def make_world(rng: Random, policies: dict[str, Policy]) -> World:
     lines: list[str] = []
     world = World()
     printed: list[Facts] = []
-    steps = rng.choice([1, 2, 2, 3, 4])
+    steps = min(most_steps, rng.choice([1, 2, 2, 3, 4]))
     for number in range(steps):
         if number:
             teller.today += timedelta(days=rng.choice([0, 0, 1, 1, 1, 2, 3, 7, 14, 28, 40]))
