@@ -154,7 +154,6 @@ def envelope(data: EventData, *, id: str, source: str) -> CloudEvent:
     """Wrap a message for `care.events.v1`."""
     kind = next(name for name, model in EVENT_TYPES.items() if model is type(data))
     subject = data.key if isinstance(data, Feed) else data.person_ref
-    return CloudEvent.model_construct(specversion="1.0", id=id, source=source, type=kind, subject=subject,
-                                      datacontenttype="application/json", data=data)
+    return CloudEvent(id=id, source=source, type=kind, subject=subject, data=data)
 
 

@@ -14,7 +14,7 @@ from typing import Self
 
 import yaml
 
-from keepintouch.cli.simulate import sending
+from keepintouch.publishing import sending
 from keepintouch.runtime.clock import LinearClock
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, check_broker, read_to_end

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keepintouch.calendar import LONDON, london_day
-from keepintouch.cli.simulate import Sender, sending
+from keepintouch.publishing import Sender, sending
 from keepintouch.runtime.clock import LinearClock
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import read_to_end

@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from keepintouch.cli.simulate import sending, simulate, to_json
+from keepintouch.cli.simulate import simulate
+from keepintouch.publishing import sending, to_json
 from keepintouch.refs import load_key, new_key
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, Record, TopicMissing, read_to_end
