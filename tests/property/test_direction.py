@@ -13,7 +13,7 @@ from schemas.alerts import SEVERITIES
 from tests.reference import worlds
 from tests.reference.worlds import Teller
 
-from .worlds import ENGINES, MODELS, RNGS, MOMENTS, accepted, folded, now_of, thorough, today_of, world_of
+from .worlds import ENGINES, MODELS, MOMENTS, RNGS, accepted, folded, now_of, thorough, today_of, world_of
 
 PAST_ITS_DAY = (State.OVERDUE, State.UNKNOWN)
 

@@ -1,25 +1,14 @@
 """Reasons agree with states: `explain` says of each standard and record what `evaluate`, and the second reading, make of it."""
 
-import json
-from datetime import date
-
 from hypothesis import given
 
 from keepintouch.standards.clocks import State, Why
 from keepintouch.standards.evaluation import evaluate
 from keepintouch.standards.explanation import RecordReason, StandardReason, Verdict, explain
 from tests.reference import model, worlds
+from tests.reference.days import day_of
 
-from .worlds import ENGINES, MODELS, MOMENTS, now_of, thorough, today_of, world_of
-
-
-def person_of(step: worlds.Step, ref: str) -> model.Person:
-    """Somebody as the second reading knows them."""
-    lines = [line for line in step.lines if line.strip() and not model.refusal(line, now_of(step))]
-    events = [event for event in map(json.loads, lines) if event["data"].get("person_ref") == ref]
-    person = model.known_about(events, date.fromordinal(today_of(step)))
-    assert person is not None
-    return person
+from .worlds import ENGINES, MODELS, MOMENTS, thorough, today_of, world_of
 
 
 @thorough
@@ -37,7 +26,8 @@ def test_reasons_agree_with_the_evaluation_and_with_the_second_reading(world: wo
         assert explanation.evaluation.findings == evaluation.findings
         assert (explanation.out_of_scope is None) == evaluation.in_scope
         assert tuple(s.clock for s in explanation.standards if s.clock is not None) == evaluation.clocks
-        other = person_of(step, ref)
+        other = model.person_in(step.lines, step.as_of, ref)
+        assert other is not None
         for reason, standard in zip(explanation.standards, MODELS[step.policy].standards, strict=True):
             assert reason.standard.id == standard["id"]
             assert (reason.clock is not None) == model.covers(other, standard)
@@ -65,7 +55,7 @@ def agree_about_records(reason: StandardReason, standard: model.Facts, other: mo
             continue
         told = by_id.pop(record.record_id)
         assert record.known == other.known(told)
-        assert record.day == model.day_of(told["occurred_at"]).toordinal()
+        assert record.day == day_of(told["occurred_at"]).toordinal()
         agree_about_needs(record, standard, told, other)
         agree_about_meanwhile(record, reason, standard, told, other)
     assert not by_id, "every record has its reason"
@@ -80,7 +70,7 @@ def agree_about_needs(record: RecordReason, standard: model.Facts, told: model.F
     assert (record.verdict is Verdict.MISSES) == (not satisfies)
     start = model.from_day(other, standard)
     assert start is not None
-    before = satisfies and model.day_of(told["occurred_at"]) < start and not standard["needs"].get("ever")
+    before = satisfies and day_of(told["occurred_at"]) < start and not standard["needs"].get("ever")
     if before:
         assert record.verdict is Verdict.TOO_EARLY
     elif satisfies:

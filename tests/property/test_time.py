@@ -15,7 +15,7 @@ from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Policy
 from tests.reference import worlds
 
-from .worlds import ENGINES, RNGS, MOMENTS, now_of, quick, today_of, world_of
+from .worlds import ENGINES, MOMENTS, RNGS, now_of, quick, today_of, world_of
 
 DAYS = 500
 """More than the 400 for which an ended alert is remembered."""

@@ -224,12 +224,20 @@ class Verdict:
 
     standard: Facts
     anchor_on: date
+    anchoring: Facts | None
     due_on: date
     opens_on: date
 
 
 def satisfying(person: Person, standard: Facts) -> list[Facts]:
     return [record for record in person.records if satisfies(person, standard["needs"], record)] if "needs" in standard else []
+
+
+def records_since(person: Person, anchor: date, anchoring: Facts | None) -> list[Facts]:
+    """After the anchoring record's instant, or on or after the anchor day where no record is the anchor."""
+    if anchoring is None:
+        return [record for record in person.records if day_of(record["occurred_at"]) >= anchor]
+    return [record for record in person.records if instant(record["occurred_at"]) > instant(anchoring["occurred_at"])]
 
 
 def judge(person: Person, standard: Facts) -> Verdict | None:
@@ -246,17 +254,12 @@ def judge(person: Person, standard: Facts) -> Verdict | None:
         anchor = day_of(anchoring["occurred_at"])
     due = add(anchor, standard.get("every") or standard["within"])
     if "despite" in standard:
-        since = [
-            record for record in person.records
-            if is_despite(person, standard["despite"], record)
-            and (day_of(record["occurred_at"]) >= anchor if anchoring is None
-                 else instant(record["occurred_at"]) > instant(anchoring["occurred_at"]))
-        ]
+        meanwhile = [r for r in records_since(person, anchor, anchoring) if is_despite(person, standard["despite"], r)]
         count = standard["despite"].get("count", 1)
-        if len(since) < count:
+        if len(meanwhile) < count:
             return None
-        due = max(due, day_of(since[count - 1]["occurred_at"]))
-    return Verdict(standard, anchor, due, add(due, standard.get("grace", "0d")) + timedelta(days=1))
+        due = max(due, day_of(meanwhile[count - 1]["occurred_at"]))
+    return Verdict(standard, anchor, anchoring, due, add(due, standard.get("grace", "0d")) + timedelta(days=1))
 
 
 # One person, one policy, one day
@@ -360,6 +363,14 @@ def evaluate(lines: Iterable[str], policy: Policy, as_of: str, previous: Iterabl
                        "meaningful": person.meaningful(policy), "unknown": unknown})
     alerts.sort(key=lambda line: (line["person_ref"], line["rule"], line["anchor_on"]))
     return alerts + people, refused
+
+
+def person_in(lines: Iterable[str], as_of: str, ref: str) -> Person | None:
+    """One person as known from some lines."""
+    now = instant(as_of)
+    events = [json.loads(line) for line in lines if line.strip() and not refusal(line, now)]
+    about = [event for event in events if event["data"].get("person_ref") == ref]
+    return known_about(about, now.astimezone(LONDON).date())
 
 
 def known_about(events: list[Facts], today: date) -> Person | None:

@@ -4,7 +4,7 @@ Everything is drawn from a `random.Random`, be it a seeded one (the campaign) or
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from itertools import count
 from random import Random
@@ -34,11 +34,14 @@ class Step:
     lines: list[str]
 
 
-@dataclass
 class World:
     """Several runs, each with what the one before it printed as its `--open`."""
 
-    steps: list[Step] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def __repr__(self) -> str:
+        return f"<World of {len(self.steps)} steps>"
 
     def __str__(self) -> str:
         return "\n".join(f"-- {step.policy} as of {step.as_of}\n" + "\n".join(step.lines) for step in self.steps)
