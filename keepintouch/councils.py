@@ -4,14 +4,14 @@ Loading checks everything that can be checked without other files; which policie
 """
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from keepintouch.runtime.errors import UserError
+from keepintouch.yaml_file import YamlError, read_yaml
 from schemas.common import COUNCIL_PATTERN, SLUG_PATTERN, WorkerRef, council_of
 from schemas.notifications import Provider
 from schemas.staff import Weekday
@@ -127,16 +127,9 @@ class Councils(_Section):
 def load_councils(path: Path) -> Councils:
     """Read the councils file. Raises UserError that names the file, the council (or ladder) and the field."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 – a SafeLoader
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); set COUNCILS_FILE to your councils file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{path}: {where}{error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
+        raw = read_yaml(path)
+    except YamlError as error:
+        raise UserError(f"{error}; set COUNCILS_FILE to your councils file") from None
     try:
         return Councils.model_validate(raw)
     except ValidationError as error:
@@ -158,19 +151,6 @@ def _line(error: Any) -> str:
         place = ".".join(map(str, path))
     place = place.rstrip(": ")
     return f"{place}: {message}" if place else message
-
-
-class _Loader(yaml.SafeLoader):
-    """A SafeLoader for which a key given twice is a mistake: of two councils of one name, one would silently be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key: Hashable = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def unsafe_addresses(councils: Mapping[str, Council]) -> list[str]:

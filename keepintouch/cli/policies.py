@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +15,7 @@ from keepintouch.runtime.errors import UserError
 from keepintouch.standards import sentences
 from keepintouch.standards.policy import Policy, Standard
 from keepintouch.standards.policy_file import SHIPPED, PolicyError, load_policy, policy_ids
+from keepintouch.yaml_file import read_yaml
 from schemas.alerts import SEVERITIES
 
 from .policy_yaml import effective_yaml
@@ -137,7 +137,7 @@ def _load(policy: str, folder: Path) -> Policy:
 
 
 def _raw(path: Path) -> dict[str, Any]:
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = read_yaml(path)
     return raw if isinstance(raw, dict) else {}
 
 

@@ -8,13 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from keepintouch.runtime.durations import parse_duration
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, admin, check_broker
 from keepintouch.runtime.places import deploy_file
+from keepintouch.yaml_file import YamlError, read_yaml
 
 EVENTS = "care.events.v1"
 ALERTS = "care.alerts.v1"
@@ -153,12 +153,9 @@ def _topic(common: _Common, name: str, declared: _Declared, partitions: int, rep
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(yaml.safe_load(path.read_text()))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(f"{path}: not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
+        return _File.model_validate(read_yaml(path))
+    except YamlError as error:
+        raise UserError(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ": ".join(str(part) for part in first["loc"]) or "the file"

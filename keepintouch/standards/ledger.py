@@ -26,6 +26,10 @@ from .policy import Policy
 
 REMEMBERED_DAYS = 400
 """How long an ended alert's id and sequence are remembered; then its key gets a tombstone."""
+NEVER = bytes(8)
+"""Policy mark of a person who has never been evaluated."""
+_NO_POLICY = b"\xff" * 8
+"""Mark of a person to whom no policy applies: their council has left."""
 
 
 class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -137,15 +141,17 @@ def settle(ref: str, person: Person, evaluation: Evaluation, policy: Policy, mar
     return published + forgotten
 
 
-def close(ref: str, person: Person, now: datetime) -> list[Publication]:
-    """End all open alerts of a person because nothing applies any more: the council has left."""
-    if person.ledger is None or not person.ledger.open:
+def close(ref: str, person: Person, now: datetime, today: int) -> list[Publication]:
+    """End all open alerts of a person because nothing applies any more: the council has left, or nothing is known of them."""
+    held = person.ledger
+    if held is None:
         return []
     at = microseconds(now)
-    ended = (*person.ledger.ended, *(_ended(entry, at) for entry in person.ledger.open))
-    published = [Publication(*_record(ref, entry, NO_LONGER_APPLIES, at)) for entry in person.ledger.open]
-    person.ledger = Ledger(bytes(8), person.ledger.known, (), ended)
-    return published
+    ended = (*held.ended, *(_ended(entry, at) for entry in held.open))
+    published = [Publication(*_record(ref, entry, NO_LONGER_APPLIES, at)) for entry in held.open]
+    kept, forgotten = _forget(ref, ended, today)
+    person.ledger = Ledger(_NO_POLICY, held.known, (), kept)
+    return published + forgotten
 
 
 def erase(ref: str, person: Person) -> list[Publication]:
@@ -157,9 +163,24 @@ def erase(ref: str, person: Person) -> list[Publication]:
     return [Publication(_id(ref, key), None) for key in keys]
 
 
-def republish(ref: str, person: Person) -> list[Publication]:
-    """The open alerts of a person as they were last published; publishing them again is harmless."""
-    return [] if person.ledger is None else [Publication(*_record(ref, entry)) for entry in person.ledger.open]
+def adopt(person: Person, alert: Alert) -> bool:
+    """Go on from a record that was published and is newer than what the ledger knows of that alert; says whether it was.
+
+    So it is when a crash came between publishing and writing the state, or when the state was lost.
+    """
+    held = Ledger(NEVER, b"") if person.ledger is None else person.ledger
+    key = alert.rule, alert.anchor_on.toordinal()
+    entries: list[OpenEntry | EndedEntry] = [*held.open, *held.ended]
+    if any(entry.sequence >= alert.sequence for entry in entries if entry.key == key):
+        return False
+    open_now = tuple(entry for entry in held.open if entry.key != key)
+    ended = tuple(entry for entry in held.ended if entry.key != key)
+    if alert.ended_at is None:
+        open_now += (_open_entry(alert),)
+    else:
+        ended += (EndedEntry(*key, alert.sequence, alert.mode, microseconds(alert.detected_at), microseconds(alert.ended_at)),)
+    person.ledger = replace(held, open=open_now, ended=ended)
+    return True
 
 
 def _entry(finding: Finding, person: Person, evaluation: Evaluation, policy: Policy, origin: OpenEntry | EndedEntry | None,
@@ -212,6 +233,19 @@ def _detail(found: Evidence) -> AlertDetail:
         last_attempted_on=attempted, last_messaged_on=messaged, last_spoke_on=spoke, last_seen_on=seen,
         last_seen_at_home_on=at_home, met_adviser=found.met_adviser, written_since_anchor=found.written_since_anchor,
         attempts_since_anchor=found.attempts_since_anchor, strangers_only=found.strangers_only)
+
+
+def _open_entry(alert: Alert) -> OpenEntry:
+    """What `_record` made the record of an open alert from."""
+    d = alert.detail
+    attempted, messaged, spoke, seen, at_home = (None if day is None else day.toordinal() for day in (
+        d.last_attempted_on, d.last_messaged_on, d.last_spoke_on, d.last_seen_on, d.last_seen_at_home_on))
+    evidence = Evidence((attempted, messaged, spoke, seen, at_home), d.met_adviser, d.written_since_anchor,
+                        d.attempts_since_anchor, d.strangers_only, tuple(alert.evidence))
+    return OpenEntry(
+        alert.rule, alert.anchor_on.toordinal(), alert.sequence, alert.mode, microseconds(alert.detected_at), alert.standard,
+        alert.severity, alert.due_on.toordinal(), alert.opens_on.toordinal(), alert.adviser_ref, alert.team_ref,
+        alert.policy.id, alert.policy.version, evidence)
 
 
 def _crc(rule: str) -> bytes:

@@ -4,14 +4,14 @@ A mistake is a `PolicyError` whose lines name the file, the standard (where ther
 """
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from keepintouch.yaml_file import YamlError, read_yaml
 from schemas.alerts import Severity
 from schemas.common import SLUG_PATTERN
 from schemas.events import AccommodationCode, Category, CouncilRole, Direction, InTouchCode, Location, Need
@@ -20,11 +20,6 @@ from .conditions import Conditions
 from .intervals import NONE, Interval, Unit
 from .ladder import RUNGS, Rung
 from .policy import Despite, Headline, Needs, Policy, Standard, Start, Who
-
-try:
-    from yaml import CSafeLoader as SafeLoader  # fourteen times as fast
-except ImportError:
-    from yaml import SafeLoader  # type: ignore[assignment]
 
 T = TypeVar("T")
 
@@ -207,9 +202,9 @@ def _chain(path: Path, folders: tuple[Path, ...]) -> Iterator[tuple[Path, _File]
 
 def _read(path: Path) -> _File:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 -- a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        raw = read_yaml(path)
+    except YamlError as error:
+        raise PolicyError(str(error)) from None
     if not isinstance(raw, dict):
         raise PolicyError(f"{path}: a policy is a mapping with id, version, title and standards")
     try:
@@ -272,15 +267,3 @@ def _problem(path: Path, raw: dict[str, Any], error: ErrorDetails) -> str:
 def _is_branch(part: object) -> bool:
     """Whether a place in pydantic's path is a member of a union, not a field."""
     return isinstance(part, str) and (part in ("bool", "int", "str", "constrained-str") or "[" in part)
-
-
-class _UniqueKeys(SafeLoader):
-    """YAML in which a key stated twice is an error, not the last one's."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is stated twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)

@@ -76,8 +76,8 @@ def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("councils: [", "line 1"), ("", "should be"), ("councils: {}\nladders: {}", "councils"), ("- x", "should be"),
-    ("councils:\n  demo: {}\n  demo: {}\n", "line 3: 'demo' is given twice"), ("Councils: {}", "Councils: is not a setting"),
+    ("councils: [", "line 2"), ("", "should be"), ("councils: {}\nladders: {}", "councils"), ("- x", "should be"),
+    ("councils:\n  demo: {}\n  demo: {}\n", "line 3: 'demo' is stated twice"), ("Councils: {}", "Councils: is not a setting"),
     ("councils: {NO: {}}\nladders: {}", "councils")])
 def test_what_is_no_councils_file_at_all(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "councils.yaml"
