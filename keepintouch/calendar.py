@@ -39,12 +39,11 @@ def is_working_day(day: date) -> bool:
 
 @lru_cache(maxsize=65_536)
 def add_working_days(day: date, count: int) -> date:
-    """The count-th working day after a day; counting starts the day after, and 0 is the day itself."""
-    while count > 0:
-        day = next_day(day)
-        if day == date.max:
-            break
-        count -= is_working_day(day)
+    """The count-th working day after a day (before it, where negative); counting starts beside it, and 0 is the day itself."""
+    end, step = (date.max, 1) if count > 0 else (date.min, -1)
+    while count and day != end:
+        day += timedelta(days=step)
+        count -= step * is_working_day(day)
     return day
 
 

@@ -47,9 +47,7 @@ class Interval:
         return _shifted(day, self.count, self.unit)
 
     def before(self, day: int) -> int:
-        """The day this long before a day; working days are reckoned as calendar days of a five-day week."""
-        if self.unit is Unit.WORKING_DAYS:
-            return _shifted(day, -(self.count * 7 + 4) // 5, Unit.DAYS)
+        """The day this long before a day."""
         return _shifted(day, -self.count, self.unit)
 
     def __str__(self) -> str:
