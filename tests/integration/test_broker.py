@@ -35,6 +35,8 @@ from tests.processes import alive, free_port, until
 
 Topics = tuple[t.Topic, ...]
 
+pytestmark = pytest.mark.broker   # some start a broker of their own
+
 
 def write(kafka: KafkaSettings, topic: str, *values: bytes, key: bytes = b"a:1") -> None:
     with contextlib.closing(producer(kafka)) as to:
