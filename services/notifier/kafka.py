@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -29,7 +31,7 @@ from services.notifier.database import Database
 from services.notifier.directory import Directory
 from services.notifier.ladder import Ladder
 from services.notifier.metrics import Metrics
-from services.notifier.publications import forget, oldest
+from services.notifier.publications import Pending, forget, oldest
 from services.notifier.records import Gone, read_action, read_alert, read_staff
 
 GROUP, STAFF_GROUP = "notifier", "notifier-staff"
@@ -40,8 +42,8 @@ _log = get_logger(__name__)
 
 
 def make_producer(settings: KafkaSettings) -> KafkaProducer:
-    """One producer for all. It gives up soon enough for a stop to be noticed; whoever sends tries again."""
-    return kafka.producer(settings, max_block_ms=5_000, delivery_timeout_ms=20_000, request_timeout_ms=10_000)
+    """One producer for all. It blocks no longer than a stop may take; whoever sends tries again."""
+    return kafka.producer(settings, max_block_ms=3_000)
 
 
 def check_topics(settings: KafkaSettings) -> None:
@@ -244,29 +246,42 @@ class Publisher:
     producer: KafkaProducer
     database: Database
     metrics: Metrics
+    _under_way: list[tuple[Pending, list[Any]]] = field(default_factory=list)
 
     def run_once(self) -> bool:
-        """Publish what there is; False if Kafka did not take all of it."""
-        while True:
-            with self.database.read() as connection:
-                pending = oldest(connection, _AT_ONCE)
-            if not pending:
-                return True
-            done = []
-            try:
-                futures = [[self.producer.send(each.topic, value=each.value, key=key.encode()) for key in each.keys]
-                           for each in pending]
-                for each, mine in zip(pending, futures, strict=True):
-                    for future in mine:
-                        future.get(timeout=10)
-                    done.append(each)
-            except KafkaError as error:
-                # All from the first that failed is sent again, in order, so that the last record of a key is the true one.
-                _log.warning("kafka_away", reason=type(error).__name__)
-            if done:
-                with self.database.write() as connection:
-                    forget(connection, done)
-                for each in done:
-                    self.metrics.published.labels(each.topic).inc(len(each.keys))
-            if len(done) < len(pending):
-                return False
+        """Send the next ones, or see what became of those under way; whether there was anything to do."""
+        if not self._under_way:
+            return self._send()
+        if all(future.is_done for _, futures in self._under_way for future in futures):
+            self._settle()
+        return True
+
+    def finish(self, within: float) -> None:
+        """Publish all there is, if Kafka takes it in so many seconds."""
+        deadline = time.monotonic() + within
+        while self.run_once() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _send(self) -> bool:
+        with self.database.read() as connection:
+            pending = oldest(connection, _AT_ONCE)
+        try:
+            for each in pending:
+                self._under_way.append((each, [self.producer.send(each.topic, value=each.value, key=key.encode())
+                                               for key in each.keys]))
+        except KafkaError as error:   # not even where to send it is known: the rest is sent later
+            _log.warning("kafka_away", reason=type(error).__name__)
+        return bool(pending)
+
+    def _settle(self) -> None:
+        # All from the first that failed is sent again, in order, so that the last record of a key is the true one.
+        done = list(takewhile(lambda each: all(future.succeeded() for future in each[1]), self._under_way))
+        if len(done) < len(self._under_way):
+            failed = next(future for future in self._under_way[len(done)][1] if not future.succeeded())
+            _log.warning("kafka_away", reason=type(failed.exception).__name__)
+        self._under_way = []
+        if done:
+            with self.database.write() as connection:
+                forget(connection, [each for each, _ in done])
+            for each, _ in done:
+                self.metrics.published.labels(each.topic).inc(len(each.keys))

@@ -103,6 +103,7 @@ class Notifier:
         loops, producer = Loops(self.stopping, metrics), make_producer(config.kafka)
         planner = Planner(self.database, directory, councils, self._moment, settings.notifier_gather, settings.may_get, metrics)
         delivery = Delivery(self.database, config.channels, councils, config.clock, self._moment, settings, metrics)
+        publisher = Publisher(producer, self.database, metrics)
         letters = DeadLetters(producer, metrics, self.stopping)
         staff = StaffReader(config.kafka, directory, councils, letters, config.clock.now, planner.staff_changed, metrics)
         alerts = AlertReader(config.kafka, self.database, directory, councils, letters, config.clock.now,
@@ -124,12 +125,12 @@ class Notifier:
             loops.start("send", delivery.send_all, pause=0.05)
             loops.start("look_for", delivery.look_for_uncertain, pause=0.2)
             loops.start("ask", delivery.ask_about_silent, pause=1)
-            loops.start("publish", Publisher(producer, self.database, metrics).run_once, pause=0.05)
+            loops.start("publish", publisher.run_once, pause=0.02)
             self.stopping.wait()
             _log.info("stopping")
             loops.join()
             delivery.close()
-            Publisher(producer, self.database, metrics).run_once()   # what the last calls led to
+            publisher.finish(within=3)   # what the last calls led to
         alerts.close()
         staff.close()
         producer.close(timeout=5)

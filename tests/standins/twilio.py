@@ -32,6 +32,7 @@ class Behaviour(StrEnum):
     ACCEPT = "accept"
     TIME_OUT_AFTER_ACCEPTING = "time_out_after_accepting"
     RESET_AFTER_ACCEPTING = "reset_after_accepting"
+    RESET = "reset"                   # the connection breaks, and nothing is accepted
     ERROR_500_AFTER_ACCEPTING = "error_500_after_accepting"
     ERROR_500 = "error_500"
     BUSY_429 = "busy_429"
@@ -58,14 +59,17 @@ class Sent:
 
 @dataclass
 class TwilioStandIn:
-    """Use as a context manager. `ledger`: every text accepted, oldest first; `requests`: every call to create one."""
+    """Use as a context manager. `ledger`: every text accepted, oldest first; `requests`: every call to create one.
+
+    `on_request` is called for each of these before anything is done about it.
+    """
 
     hang_seconds: float = 3.0
     ledger: list[Sent] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     list_hidden: bool = False
     list_fails: bool = False
-    before_accepting: Callable[[], None] = lambda: None
+    on_request: Callable[[], None] = lambda: None
     _script: deque[Behaviour] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closing: threading.Event = field(default_factory=threading.Event)
@@ -117,12 +121,14 @@ class TwilioStandIn:
         with self._lock:
             self.requests.append(fields.get("Body", ""))
             behaviour = self._script.popleft() if self._script else Behaviour.ACCEPT
-        self.before_accepting()
+        self.on_request()
         if (wrong := _wrong(fields)) is not None:
             return 400, _error(400, *wrong), {}, behaviour
         match behaviour:
             case Behaviour.ERROR_500:
                 return 500, _error(500, 20500, "Internal error"), {}, behaviour
+            case Behaviour.RESET:
+                return 500, {}, {}, behaviour
             case Behaviour.BUSY_429:
                 return 429, _error(429, 20429, "Too many requests"), {"Retry-After": "1"}, behaviour
             case Behaviour.BUSY_503:
@@ -217,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, _error(404, 20404, "Not found"))
             return
         status, body, headers, behaviour = self.twilio.create(fields)
-        if behaviour is Behaviour.RESET_AFTER_ACCEPTING:
+        if behaviour in (Behaviour.RESET, Behaviour.RESET_AFTER_ACCEPTING):
             self.close_connection = True
             self.connection.close()
             return
