@@ -6,10 +6,14 @@ one replace, hands each partition's records on as one synthetic record, and a sc
 Committing follows what is *durable*, not what the agent has taken: an offset is committed only after the alerts and states
 before it have been acknowledged. For that two methods of Faust's consumer are overridden, `_new_offset` and `_add_gap`;
 both are private, and `tests/unit/contact_monitor/test_faust_batches.py` fails when they change.
+
+Faust empties its queues when partitions go, but a record that waited for room in a full queue may slip in behind that and be
+handed on when partitions have come again. So each batch says when it was fetched and what it follows.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from faust.serializers.schemas import Schema
@@ -17,34 +21,67 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
-Offsets = dict[int, int]
-"""Partition to the offset that may be committed: all before it is acknowledged."""
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Records of one partition, in the order of their offsets; at least one."""
+
+    records: Sequence[Any]
+    assignment: int
+    """Number of the assignment they were fetched under."""
+    follows: int | None
+    """Offset after the record handed on before them under this assignment; None for the first."""
+
+
+class Handover:
+    """What Faust's consumer and the monitor tell one another. For one event loop."""
+
+    def __init__(self) -> None:
+        self.durable: dict[int, int] = {}
+        """Partition to the offset that may be committed: everything before it is acknowledged."""
+        self.assignment = 0
+        """Goes up whenever partitions go or come."""
+        self._handed_on: dict[int, int] = {}
+
+    def begin_again(self) -> None:
+        """Partitions go or come: nothing may be committed any more, and what was fetched before is void."""
+        self.assignment += 1
+        self.durable.clear()
+        self._handed_on.clear()
+
+    def hand_on(self, partition: int, records: Sequence[Any]) -> Fetched:
+        """Say of records when they were fetched and what they follow."""
+        fetched = Fetched(records, self.assignment, self._handed_on.get(partition))
+        self._handed_on[partition] = records[-1].offset + 1
+        return fetched
 
 
 class Batch:
-    """Looks like one record to Faust: its value is the list of records, its offset the last one's."""
+    """Looks like one record to Faust: its value is what was fetched, its offset the last record's."""
 
     __slots__ = ("checksum", "headers", "key", "offset", "partition", "serialized_key_size", "serialized_value_size",
                  "timestamp", "timestamp_type", "topic", "value")
 
-    def __init__(self, tp: TP, records: Sequence[Any]) -> None:
-        last = records[-1]
+    def __init__(self, tp: TP, fetched: Fetched) -> None:
+        last = fetched.records[-1]
         self.topic, self.partition, self.offset = tp.topic, tp.partition, last.offset
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
-        self.key, self.value, self.headers, self.checksum = None, records, (), None
+        self.key, self.value, self.headers, self.checksum = None, fetched, (), None
         self.serialized_key_size = self.serialized_value_size = 0
 
 
 class BatchScheduler(DefaultSchedulingStrategy):
     """Yields one batch per partition and fetch. The app reads no other topic through Faust."""
 
+    handover: ClassVar[Handover]
+
     def iterate(self, records: Mapping[TP, Sequence[Any]]) -> Iterator[tuple[TP, Any]]:
         """One batch for each partition that brought anything."""
-        return ((tp, Batch(tp, found)) for tp, found in records.items() if found)
+        return ((tp, Batch(tp, self.handover.hand_on(tp.partition, found))) for tp, found in records.items() if found)
 
 
 class BatchSchema(Schema[Any, Any]):
-    """Hands the list of records through as it is; the shard decodes them."""
+    """Hands what was fetched through as it is; the shard decodes the records."""
 
     def compile(self, app: Any, **_: Any) -> Any:
         """A decoder that decodes nothing."""
@@ -56,7 +93,7 @@ class BatchSchema(Schema[Any, Any]):
 class BatchConsumer(driver.Consumer):
     """Commits what is durable."""
 
-    durable: ClassVar[Offsets] = {}
+    handover: ClassVar[Handover]
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets inside a batch are no gaps."""
@@ -65,10 +102,15 @@ class BatchConsumer(driver.Consumer):
         acked = self._acked[tp]
         del acked[:-1]  # one stays, so that the commit loop visits this partition again
         self._acked_index[tp].intersection_update(acked)
-        return self.durable.get(tp.partition)
+        return self.handover.durable.get(tp.partition)
 
 
-def batch_transport(durable: Offsets) -> type[driver.Transport]:
-    """Faust's Kafka transport with a consumer that commits the offsets in `durable`."""
-    consumer = type("DurableConsumer", (BatchConsumer,), {"durable": durable})
+def batch_scheduler(handover: Handover) -> type[BatchScheduler]:
+    """A scheduler for `ConsumerScheduler`, which Faust wants as a class."""
+    return type("HandingScheduler", (BatchScheduler,), {"handover": handover})
+
+
+def batch_transport(handover: Handover) -> type[driver.Transport]:
+    """Faust's Kafka transport with a consumer that commits what is durable."""
+    consumer = type("DurableConsumer", (BatchConsumer,), {"handover": handover})
     return type("DurableTransport", (driver.Transport,), {"Consumer": consumer})

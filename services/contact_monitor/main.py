@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import sys
 from collections.abc import Awaitable
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 import faust
 from faust.types import TP
@@ -14,17 +17,22 @@ from keepintouch.runtime.clock import clock_from_env
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.http import StatusServer
 from keepintouch.runtime.kafka import KafkaSettings, check_broker
-from keepintouch.runtime.logs import configure
+from keepintouch.runtime.logs import configure, get_logger
 from keepintouch.runtime.settings import load_settings
 from keepintouch.runtime.stopping import fail_stop
+from keepintouch.runtime.topics import EVENTS
 
-from .faust_batches import BatchScheduler, BatchSchema, Offsets, batch_transport
-from .kafka import EVENTS, Restorer, Writer
+from .faust_batches import BatchSchema, Handover, batch_scheduler, batch_transport
+from .kafka import Restorer, Writer, check_topics
 from .monitor import Monitor
 from .rulebook import Rulebook
 from .settings import MonitorSettings
 
 _RECORDS_A_FETCH = 2_000
+_LOOK_AT_FAUST = 0.2
+_USER_ERROR_STATUS = 2
+
+log = get_logger(__name__)
 
 
 def main() -> None:
@@ -33,35 +41,69 @@ def main() -> None:
     try:
         _run(load_settings(MonitorSettings), load_settings(KafkaSettings))
     except UserError as error:
-        print(f"contact_monitor: {error}", file=sys.stderr)
-        sys.exit(2)
+        _say(error)
+        sys.exit(_USER_ERROR_STATUS)
+    log.info("stopped")
 
 
-def _run(settings: MonitorSettings, kafka: KafkaSettings) -> NoReturn:
+def _say(error: UserError) -> None:
+    log.error("cannot_run", exc_info=error)
+    print(f"contact_monitor: {error}", file=sys.stderr, flush=True)
+
+
+def _run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
     rulebook = Rulebook.read(settings.councils_file, settings.policies_dir)
     clock = clock_from_env()
     check_broker(kafka)
-    durable: Offsets = {}
+    layout = check_topics(kafka, settings.app_id)
+    handover = Handover()
     with TemporaryDirectory(prefix="contact-monitor-") as folder:
-        app = _faust_app(settings, kafka, folder, durable)
-        writer = Writer(kafka, settings.app_id)
-        monitor = Monitor(rulebook, clock, Restorer(kafka, settings.app_id), writer, durable, settings.settle_seconds)
+        app = _faust_app(settings, kafka, folder, handover)
+        writer = Writer(kafka, settings.app_id, layout)
+        monitor = Monitor(rulebook, clock, Restorer(kafka, settings.app_id, layout), writer, handover, layout.events,
+                          settings.settle_seconds)
         _wire(app, monitor, writer)
-        with StatusServer(settings.http_port, not_ready=monitor.not_ready, setting="CONTACT_MONITOR_HTTP_PORT"):
-            worker = faust.Worker(app, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True)
-            worker.spinner = None  # it would write to the terminal whatever is said of being quiet
+        with StatusServer(settings.http_port, not_ready=monitor.not_ready, setting="CONTACT_MONITOR_HTTP_PORT") as status:
+            log.info("started", app_id=settings.app_id, port=status.port, partitions=layout.events,
+                     clock=os.environ.get("KEEPINTOUCH_CLOCK"))
+            _work(app)
+
+
+def _work(app: faust.App) -> None:
+    """Run Faust until a signal; anything else that ends it is unexpected."""
+    _quieten()
+    with Path(os.devnull).open("w") as nowhere:  # what it prints of a crash could hold what no log of ours may
+        worker = faust.Worker(app, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True, stderr=nowhere)
+        worker.spinner = None  # it would write to the terminal whatever is said of being quiet
+        try:
             worker.execute_from_commandline()
-    sys.exit(0)
+        except SystemExit as end:
+            if end.code:
+                fail_stop("faust_ended", worker.crash_reason)
 
 
-def _faust_app(settings: MonitorSettings, kafka: KafkaSettings, folder: str, durable: Offsets) -> faust.App:
+def _quieten() -> None:
+    """Leave out what libraries say at every start and rebalance, at a level above its worth."""
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # that a timer was a little late
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that the brokers are still making up their minds who coordinates, or that others join."""
+    if str(record.msg).startswith("Group Coordinator Request failed") and record.args:
+        return not getattr(record.args[0], "retriable", False) if isinstance(record.args, tuple) else True
+    return "because it is rebalancing" not in str(record.msg)
+
+
+def _faust_app(settings: MonitorSettings, kafka: KafkaSettings, folder: str, handover: Handover) -> faust.App:
     """Faust for group membership, fetching, flow control and committing; state and alerts are written by ourselves."""
     app = faust.App(
         settings.app_id, **kafka.faust_config(), datadir=folder, store="memory://", web_enabled=False,
         topic_allow_declare=False, topic_disable_leader=True, stream_buffer_maxsize=16, stream_wait_empty=True,
-        broker_max_poll_records=_RECORDS_A_FETCH, broker_commit_interval=0.5, broker_rebalance_timeout=30.0,
-        consumer_max_fetch_size=4 * 1024 * 1024, worker_redirect_stdouts=False, ConsumerScheduler=BatchScheduler)
-    app.transport = batch_transport(durable)(app.conf.broker_consumer, app)
+        broker_max_poll_records=_RECORDS_A_FETCH, broker_max_poll_interval=300.0, broker_commit_interval=0.5,
+        broker_rebalance_timeout=30.0, consumer_max_fetch_size=4 * 1024 * 1024, worker_redirect_stdouts=False,
+        ConsumerScheduler=batch_scheduler(handover))
+    app.transport = batch_transport(handover)(app.conf.broker_consumer, app)
     return app
 
 
@@ -79,7 +121,11 @@ def _wire(app: faust.App, monitor: Monitor, writer: Writer) -> None:
 
     async def assigned(*given: Any, **__: Any) -> None:
         partitions: set[TP] = given[1]
-        monitor.assign({tp.partition for tp in partitions if tp.topic == EVENTS}, _or_stop)
+        await _or_stop(monitor.assign({tp.partition for tp in partitions if tp.topic == EVENTS}, _or_stop))
+
+    async def stopping(*_: Any, **__: Any) -> None:
+        """Sent when the agent has finished what it had, and before the last offsets are committed."""
+        await _or_stop(monitor.stop())
 
     async def write() -> None:
         await _or_stop(writer.start())
@@ -88,9 +134,18 @@ def _wire(app: faust.App, monitor: Monitor, writer: Writer) -> None:
         finally:
             await writer.stop()
 
+    async def watch() -> None:
+        while not app.should_stop:
+            await asyncio.sleep(_LOOK_AT_FAUST)
+        if app.crashed:
+            fail_stop("faust_crashed", app.crash_reason)
+        monitor.stop_folding()
+
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_before_shutdown.connect(stopping, weak=False)
     app.task(write)
+    app.task(watch)
 
 
 async def _or_stop(work: Awaitable[None]) -> None:
@@ -99,5 +154,8 @@ async def _or_stop(work: Awaitable[None]) -> None:
         await work
     except asyncio.CancelledError:
         raise
+    except UserError as error:
+        _say(error)
+        os._exit(_USER_ERROR_STATUS)
     except BaseException as error:
         fail_stop("unexpected_error", error)

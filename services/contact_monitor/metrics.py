@@ -18,3 +18,9 @@ RESTORE_SECONDS = Gauge("contact_monitor_restore_seconds", "How long the last re
 HEARTBEAT = Gauge("contact_monitor_heartbeat_timestamp_seconds",
                   "When each partition was last looked after, quiet ones too.", ["partition"])
 CAUGHT_UP = Gauge("contact_monitor_caught_up", "1 when a partition is caught up and evaluates, else 0.", ["partition"])
+
+
+def forget_partition(partition: int) -> None:
+    """Say nothing more about a partition that is another worker's now."""
+    for gauge in (PEOPLE, SETTLING, HEARTBEAT, CAUGHT_UP):
+        gauge.remove(str(partition))

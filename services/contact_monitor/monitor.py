@@ -1,23 +1,25 @@
 """The monitor's life: partitions come and go, batches are folded, and what is found is written, in the order that loses nothing.
 
 One write is: alerts and dead letters acknowledged, then states acknowledged, then the offset may be committed. A crash
-anywhere repeats records that are already there, with the same ids and numbers.
+anywhere leaves at most alerts that the states do not know of; whoever takes the partition over reads those and goes on from them.
 """
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 
 from keepintouch.runtime.clock import Clock
 from keepintouch.runtime.logs import get_logger
 
 from . import metrics
-from .faust_batches import Offsets
-from .kafka import Restorer, Writer
+from .faust_batches import Fetched, Handover
+from .kafka import partition_of
+from .ports import Restorer, Writer
 from .rulebook import Rulebook
-from .shard import Shard, SourceRecord, Writes
+from .shard import Shard, Writes
+from .state import PartitionState
 
 MOST_EVALUATED = 200
 """People evaluated because a day has come, per partition and round: a round must not hold a batch up."""
@@ -25,26 +27,35 @@ _PACE_WHEN_BEHIND = 0.5
 """Seconds between writes while a partition catches up: each person is then written once for many events."""
 _TICK = 0.05
 _MOST_UNWRITTEN = 50_000
+_LAST_WRITE = 5.0
+"""Seconds that the last write may take when the monitor is stopped: a supervisor does not wait for ever."""
 
 log = get_logger(__name__)
+
+
+class BatchLost(RuntimeError):  # noqa: N818 – it says what happened
+    """A batch was fetched and never came; going on would skip it."""
 
 
 class Monitor:
     """The shards of the partitions that this worker owns."""
 
-    def __init__(self, rulebook: Rulebook, clock: Clock, restorer: Restorer, writer: Writer, durable: Offsets,
-                 settle_seconds: float) -> None:
-        self._rulebook, self._clock, self._settle_seconds = rulebook, clock, settle_seconds
-        self._restorer, self._writer, self._durable = restorer, writer, durable
+    def __init__(self, rulebook: Rulebook, clock: Clock, restorer: Restorer, writer: Writer, handover: Handover,
+                 partitions: int, settle_seconds: float, real: Callable[[], float] = time.monotonic) -> None:
+        """`partitions`: how many the events topic has. `real`: real seconds from some instant, for settling."""
+        self._rulebook, self._clock, self._real, self._settle_seconds = rulebook, clock, real, settle_seconds
+        self._restorer, self._writer, self._handover, self._partitions = restorer, writer, handover, partitions
+        self._states: dict[int, PartitionState] = {}
         self._shards: dict[int, Shard] = {}
-        self._owned: set[int] = set()
-        self._ends: dict[int, int] = {}
+        """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
+        self._alerts_read: dict[int, dict[int, int]] = {}
+        """For partitions just taken over: how far the alerts topic was read for them."""
         self._restored = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
         self._taking_over: asyncio.Task[None] | None = None
-        self._has_been_assigned = False
+        self._has_been_assigned = self._stopping = False
 
     def not_ready(self) -> list[str]:
         """Why this worker is not ready: no partitions yet, not restored, not caught up."""
@@ -62,31 +73,23 @@ class Monitor:
             await asyncio.wait([self._taking_over])
             self._taking_over = None
         async with self._writing:
-            self._owned = set()
-            self._durable.clear()
+            self._shards = {}
+            self._handover.begin_again()
 
-    def assign(self, partitions: set[int], guard: Callable[[Awaitable[None]], Coroutine[None, None, None]]) -> None:
+    async def assign(self, partitions: set[int], guard: Callable[[Awaitable[None]], Coroutine[None, None, None]]) -> None:
         """Begin to take partitions over, without holding the rebalance up; `guard` stops the process if that fails."""
+        await self.revoke()
         self._taking_over = asyncio.create_task(guard(self.take_over(partitions)))
 
     async def take_over(self, partitions: set[int]) -> None:
         """Restore what we do not hold yet, and begin where the group stands."""
         started = time.monotonic()
         async with self._writing:
-            for partition in self._shards.keys() - partitions:
-                del self._shards[partition]
-                self._ends.pop(partition, None)
-                for gauge in (metrics.PEOPLE, metrics.HEARTBEAT, metrics.CAUGHT_UP, metrics.SETTLING):
-                    gauge.remove(str(partition))
-            for partition in partitions - self._shards.keys():
-                self._shards[partition] = Shard(self._rulebook, self._settle_seconds)
+            for partition in self._states.keys() - partitions:
+                del self._states[partition]
+                metrics.forget_partition(partition)
             if partitions:
-                starts = {partition: self._ends.get(partition, 0) for partition in partitions}
-                self._ends |= await self._restorer.restore(starts, lambda p, key, value: self._shards[p].restore(key, value))
-                for partition, extent in (await self._restorer.extents(partitions)).items():
-                    self._shards[partition].resume(extent.committed)
-                    self._targets[partition] = extent.end
-            self._owned = partitions
+                self._shards = await self._restore(partitions)
         self._has_been_assigned = True
         self._restored.set()
         self._news.set()
@@ -95,15 +98,19 @@ class Monitor:
         log.info("state_restored", partitions=len(partitions), count=sum(map(len, self._shards.values())),
                  seconds=round(seconds, 3))
 
-    async def fold(self, partition: int, records: Sequence[SourceRecord]) -> None:
+    async def fold(self, partition: int, fetched: Fetched) -> None:
         """Fold in one batch. What it leads to is written a little later; until then its offset is not committed."""
-        await self._restored.wait()
-        if partition not in self._owned:
+        while not self._restored.is_set() and not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._restored.wait(), _TICK)
+        shard = self._shards.get(partition)
+        if shard is None or fetched.assignment != self._handover.assignment or self._stopping:
             return
-        shard = self._shards[partition]
-        metrics.EVENTS.labels("folded").inc(shard.fold(records, self._clock.now(), time.monotonic()))
+        if fetched.follows is not None and fetched.follows > shard.position:
+            raise BatchLost
+        metrics.EVENTS.labels("folded").inc(shard.fold(fetched.records, self._clock.now(), self._real()))
         self._news.set()
-        while shard.unwritten > _MOST_UNWRITTEN and partition in self._owned:
+        while shard.unwritten > _MOST_UNWRITTEN and self._shards.get(partition) is shard and not self._stopping:
             await asyncio.sleep(_TICK)
 
     async def run(self) -> None:
@@ -119,35 +126,88 @@ class Monitor:
     async def round(self) -> None:
         """One write: findings, then states, then offsets."""
         async with self._writing:
-            taken = {partition: writes for partition in sorted(self._owned) if (writes := self._next_writes(partition))}
+            taken = {partition: writes for partition in sorted(self._shards) if (writes := self._next_writes(partition))}
             if not taken:
                 return
             started = time.monotonic()
-            await self._writer.write_findings(list(taken.values()), self._clock.now())
-            self._ends |= await self._writer.write_states({p: writes.states for p, writes in taken.items() if writes.states})
+            alert_ends = await self._writer.write_findings(list(taken.values()), self._clock.now())
+            states = {}
             for partition, writes in taken.items():
-                self._durable[partition] = writes.position
+                reach = self._alerts_read.pop(partition, {}) | (alert_ends if writes.publications else {})
+                reached = self._states[partition].reach_alerts(reach)
+                if records := [*writes.states, *([reached] if reached else [])]:
+                    states[partition] = records
+            for partition, end in (await self._writer.write_states(states)).items():
+                self._states[partition].end = end
+            for partition, writes in taken.items():
+                self._handover.durable[partition] = writes.position
             metrics.WRITE_SECONDS.observe(time.monotonic() - started)
             _count(taken.values())
 
+    def stop_folding(self) -> None:
+        """Let nobody wait any longer: what is not folded yet is for whoever comes next."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Write what was folded, so that its offsets can be committed; nothing is folded or written afterwards."""
+        self.stop_folding()
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.wait([self._taking_over])
+        try:
+            async with asyncio.timeout(_LAST_WRITE):
+                await self.round()
+        except TimeoutError:
+            log.warning("stopped_without_last_write")
+        self._shards = {}
+
+    async def _restore(self, partitions: set[int]) -> dict[int, Shard]:
+        for partition in partitions - self._states.keys():
+            self._states[partition] = PartitionState()
+        states = {partition: self._states[partition] for partition in partitions}
+        ends = await self._restorer.restore({p: state.end for p, state in states.items()},
+                                            lambda p, key, value: states[p].put(key, value))
+        for partition, end in ends.items():
+            states[partition].end = max(end, states[partition].end)
+        extents = await self._restorer.extents(partitions)
+        alerts, alerts_read = await self._restorer.alerts(_everywhere_from(states.values()))
+        shards = {p: Shard(states[p], extents[p].committed, self._rulebook, self._settle_seconds) for p in partitions}
+        for alert in alerts:
+            if (shard := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
+                shard.adopt(alert)
+        lost = {p: extent for p, extent in extents.items() if not states[p].whole and extent.committed > extent.first}
+        if lost:
+            log.warning("state_lost", partitions=len(lost))
+            await self._restorer.events(lost, lambda r: shards[r.partition].fold_again(r, self._clock.now(), self._real()))
+        self._targets = {p: extent.end for p, extent in extents.items()}
+        self._alerts_read = dict.fromkeys(partitions, alerts_read)
+        return shards
+
     def _next_writes(self, partition: int) -> Writes | None:
         """Evaluate, and take what one shard has to write; None where there is nothing."""
-        shard, now, real = self._shards[partition], self._clock.now(), time.monotonic()
+        shard, now, real = self._shards[partition], self._clock.now(), self._real()
         if not shard.caught_up and shard.position >= self._targets[partition]:
             shard.caught_up = True
-            if all(self._shards[p].caught_up for p in self._owned):
-                log.info("caught_up", partitions=len(self._owned), count=sum(map(len, self._shards.values())))
+            if all(each.caught_up for each in self._shards.values()):
+                log.info("caught_up", partitions=len(self._shards), count=sum(map(len, self._shards.values())))
         if shard.has_work(now, real):
             shard.evaluate(now, real, MOST_EVALUATED)
             self._news.set()
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)
-        if not shard.unwritten and self._durable.get(partition) == shard.position:
+        if not shard.unwritten and self._handover.durable.get(partition) == shard.position:
             return None
         writes = shard.take()
         metrics.PEOPLE.labels(str(partition)).set(len(shard))
         return writes
+
+
+def _everywhere_from(states: Iterable[PartitionState]) -> dict[int, int]:
+    """For each partition of the alerts topic, the offset from which some state may not know what was published."""
+    reaches = [state.alerts_reach for state in states]
+    everywhere = set.intersection(*(set(reach) for reach in reaches))
+    return {partition: min(reach[partition] for reach in reaches) for partition in everywhere}
 
 
 def _count(taken: Iterable[Writes]) -> None:

@@ -28,7 +28,6 @@ class Rulebook:
 
     def __init__(self, councils: Mapping[str, CouncilRules]) -> None:
         self._councils = dict(councils)
-        self._marks = {council.encode(): rules.mark for council, rules in councils.items()}
         self.slugs = frozenset(councils)
         """The councils there are."""
 
@@ -48,7 +47,3 @@ class Rulebook:
     def rules_for(self, council: str) -> CouncilRules | None:
         """The rules of a council; None where it is not, or no longer, in the file."""
         return self._councils.get(council)
-
-    def mark_of(self, key: bytes) -> bytes | None:
-        """The mark that a person (by the key of their records) is to be evaluated under; None without a council."""
-        return self._marks.get(key.partition(b":")[0])
