@@ -126,7 +126,7 @@ def _follow(lines: Iterator[str], keep: Callable[[str], object], say: Say) -> No
         files += "Downloaded from" in line
         if time.monotonic() - told > 2 and files:
             told = time.monotonic()
-            say(f"… {files} files so far")
+            say(f"… files so far: {files}")
 
 
 def _verify(libs: Path, hashes: Path) -> None:
