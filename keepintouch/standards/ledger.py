@@ -35,7 +35,6 @@ _NO_POLICY = b"\xff" * 8
 class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The last published record of an open alert."""
 
-    rule: str
     anchor_on: int
     sequence: int
     mode: Mode
@@ -49,6 +48,11 @@ class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
     policy_id: str
     policy_version: int | str
     evidence: Evidence
+
+    @property
+    def rule(self) -> str:
+        """Stated by the standard's id: `<policy id>/<rule>/<k>`."""
+        return self.standard.split("/")[1]
 
     @property
     def key(self) -> AlertKey:
@@ -190,7 +194,7 @@ def _entry(finding: Finding, person: Person, evaluation: Evaluation, policy: Pol
     assert clock.opens_on is not None
     assert facts is not None
     return OpenEntry(
-        finding.rule, clock.anchor_on, 1 if origin is None else origin.sequence + 1, mode,
+        clock.anchor_on, 1 if origin is None else origin.sequence + 1, mode,
         at if origin is None else origin.detected_at, clock.standard.id, finding.severity, clock.due_on, clock.opens_on,
         facts.adviser_ref, facts.team_ref, policy.id, policy.version, evidence_for(clock, evaluation.history))
 
@@ -243,7 +247,7 @@ def _open_entry(alert: Alert) -> OpenEntry:
     evidence = Evidence((attempted, messaged, spoke, seen, at_home), d.met_adviser, d.written_since_anchor,
                         d.attempts_since_anchor, d.strangers_only, tuple(alert.evidence))
     return OpenEntry(
-        alert.rule, alert.anchor_on.toordinal(), alert.sequence, alert.mode, microseconds(alert.detected_at), alert.standard,
+        alert.anchor_on.toordinal(), alert.sequence, alert.mode, microseconds(alert.detected_at), alert.standard,
         alert.severity, alert.due_on.toordinal(), alert.opens_on.toordinal(), alert.adviser_ref, alert.team_ref,
         alert.policy.id, alert.policy.version, evidence)
 

@@ -5,6 +5,7 @@ A person is a function of the *set* of statements folded in, whatever their orde
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ REGISTER_LIMIT = 2_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1) // _MICROSECOND
 
 
 class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -36,12 +38,15 @@ class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Microseconds since 1970, UTC."""
     occurred_at: int
     """Microseconds since 1970, UTC; of a void, which states none, its `recorded_at`."""
-    day: int
-    """London day number on which it occurred."""
     kind: int
     """Its place in `ladder.KINDS`, or `VOID`."""
     worker: int
     """Place in the person's list of workers; -1: no worker was given."""
+
+    @property
+    def day(self) -> int:
+        """London day number on which it occurred."""
+        return _day_of_hour(self.occurred_at // _HOUR)
 
 
 class Home(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -137,9 +142,9 @@ class Person:
 
     def _register(self, event_id: str, recorded_at: int, data: Contact | Visit | RecordVoided) -> Register:
         if isinstance(data, RecordVoided):
-            return Register(pack(data.record_id), pack(event_id), recorded_at, recorded_at, 0, VOID, -1)
+            return Register(pack(data.record_id), pack(event_id), recorded_at, recorded_at, VOID, -1)
         return Register(pack(data.record_id), pack(event_id), recorded_at, microseconds(data.occurred_at),
-                        london_day(data.occurred_at).toordinal(), kind_of(data), self._place_of(data.worker_ref))
+                        kind_of(data), self._place_of(data.worker_ref))
 
     def _place_of(self, worker_ref: str | None) -> int:
         if worker_ref is None:
@@ -184,6 +189,12 @@ def microseconds(instant: datetime) -> int:
 def instant(microseconds: int) -> datetime:
     """The instant, in UTC, of microseconds since 1970."""
     return _EPOCH + microseconds * _MICROSECOND
+
+
+@lru_cache(maxsize=65_536)
+def _day_of_hour(hour: int) -> int:
+    """The London day number of an hour counted from 1970: clocks have changed on the hour since the railways' time of 1847."""
+    return london_day(instant(hour * _HOUR)).toordinal()
 
 
 def _settle_ties(ordered: list[Register]) -> None:
