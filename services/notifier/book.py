@@ -4,7 +4,7 @@ transaction, and applying the same record again changes nothing.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from schemas.actions import AlertAction
 from schemas.alerts import Alert
+from schemas.common import council_of
 from services.notifier.ladder import Ladder, Target
 from services.notifier.publications import note_step
 from services.notifier.schedule import Act, Schedule, schedule
@@ -88,7 +89,8 @@ def apply_actions(connection: Connection, actions: Iterable[AlertAction], is_man
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it is there already; whether it was new."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
+    statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return connection.execute(statement).first() is not None
 
 
 def sync_steps(connection: Connection, alert_ids: Iterable[str], now: datetime) -> None:
@@ -131,7 +133,7 @@ def schedule_of(connection: Connection, alert_id: str) -> tuple[Schedule, dict[s
         return None
     steps = list(_in_chunks(connection, sa.select(step).where(step.c.episode == row["episode"]), step.c.alert_id, [alert_id]))
     released = {each["key"]: each["released_at"] for each in steps if each["released_at"] is not None}
-    return planned(row, _acts(connection, [alert_id])[alert_id], steps), released
+    return planned(row, _acts(connection, {alert_id: row})[alert_id], steps), released
 
 
 def _id(record: Alert | Erased) -> str:
@@ -228,10 +230,12 @@ def _alerts(connection: Connection, alert_ids: Iterable[str]) -> dict[str, dict[
     return {row["alert_id"]: row for row in _in_chunks(connection, query, alert.c.alert_id, sorted(alert_ids))}
 
 
-def _acts(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[Act]]:
+def _acts(connection: Connection, alerts: Mapping[str, dict[str, Any]]) -> dict[str, list[Act]]:
+    """What people of the alert's own council have done; what others claim to have done counts for nothing."""
     found: dict[str, list[Act]] = defaultdict(list)
-    for row in _in_chunks(connection, sa.select(act), act.c.alert_id, alert_ids):
-        found[row["alert_id"]].append(Act(row["action_id"], row["action"], row["at"], row["until"], row["by_manager"]))
+    for row in _in_chunks(connection, sa.select(act), act.c.alert_id, alerts):
+        if council_of(row["actor_ref"]) == alerts[row["alert_id"]]["council"]:
+            found[row["alert_id"]].append(Act(row["action_id"], row["action"], row["at"], row["until"], row["by_manager"]))
     return found
 
 

@@ -164,8 +164,9 @@ class Delivery:
             self.metrics.channel_stopped.labels(*place).set(1)
             _log.error("channel_stopped", council=place[0], provider=place[1], reason=outcome.reason)
         elif isinstance(outcome, Refused):
-            _log.error("recipient_unreachable", worker_ref=claimed.outgoing.recipient_ref, provider=place[1],
-                       reason=outcome.reason, notification_id=claimed.outgoing.id)
+            event = "recipient_unreachable" if outcome.fault is Fault.RECIPIENT else "refused_for_unknown_reason"
+            _log.error(event, worker_ref=claimed.outgoing.recipient_ref, provider=place[1], reason=outcome.reason,
+                       notification_id=claimed.outgoing.id)
         elif isinstance(outcome, Accepted):
             if self._stopped.pop(place, None) is not None:
                 self.metrics.channel_stopped.labels(*place).set(0)

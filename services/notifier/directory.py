@@ -4,6 +4,7 @@ Names are dropped on the way in: the notifier needs none.
 """
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
@@ -72,23 +73,30 @@ class Directory:
 
     def __init__(self) -> None:
         """Nobody yet."""
+        self._lock = threading.Lock()   # one thread reads the topic while others ask
         self._workers: dict[str, Worker] = {}
+        self._first: dict[tuple[str, StaffRole, str | None], Worker] | None = None
 
     def put(self, staff: Staff) -> None:
         """Take over a staff record."""
-        self._workers[staff.worker_ref] = Worker.of(staff)
+        with self._lock:
+            self._workers[staff.worker_ref] = Worker.of(staff)
+            self._first = None
 
     def remove(self, ref: str) -> None:
         """They have gone; what was last known of them still leads to their manager."""
-        if (known := self._workers.get(ref)) is not None:
-            self._workers[ref] = replace(known, gone=True, active=False)
+        with self._lock:
+            if (known := self._workers.get(ref)) is not None:
+                self._workers[ref] = replace(known, gone=True, active=False)
+                self._first = None
 
     def get(self, ref: str | None) -> Worker | None:
         """What is known of a worker, gone or not; None for no ref and for one never heard of."""
         return self._workers.get(ref) if ref is not None else None
 
     def __len__(self) -> int:
-        return sum(not worker.gone for worker in self._workers.values())
+        with self._lock:
+            return sum(not worker.gone for worker in self._workers.values())
 
     def is_manager(self, ref: str) -> bool:
         """Whether they are an active manager of any level."""
@@ -97,13 +105,11 @@ class Directory:
 
     def manager_of_team(self, council: str, team_ref: str | None) -> Worker | None:
         """The active manager of a team with the smallest ref."""
-        if team_ref is None:
-            return None
-        return self._first(council, "manager", team_ref)
+        return None if team_ref is None else self._firsts().get((council, "manager", team_ref))
 
     def service_manager(self, council: str) -> Worker | None:
         """The council's active service manager with the smallest ref."""
-        return self._first(council, "service_manager", None)
+        return self._firsts().get((council, "service_manager", None))
 
     def manager_for(self, council: str, adviser_ref: str | None, team_ref: str | None) -> Worker | None:
         """The manager of an adviser by the adviser's last known record; without adviser, of the alert's team."""
@@ -119,8 +125,13 @@ class Directory:
         above = self.get(manager.manager_ref) if manager is not None else None
         return above if above is not None and above.active else self.service_manager(council)
 
-    def _first(self, council: str, role: StaffRole, team_ref: str | None) -> Worker | None:
-        # A scan: councils have hundreds of staff, and this is asked for managers, not for every record.
-        found = (worker for worker in self._workers.values() if worker.active and worker.council == council
-                 and worker.role == role and (team_ref is None or worker.team_ref == team_ref))
-        return min(found, key=lambda worker: worker.ref, default=None)
+    def _firsts(self) -> dict[tuple[str, StaffRole, str | None], Worker]:
+        """Of the active ones with a role, the one with the smallest ref: in each team, and (None) in the council."""
+        with self._lock:
+            if self._first is None:
+                self._first = {}
+                for worker in sorted(self._workers.values(), key=lambda worker: worker.ref, reverse=True):
+                    if worker.active:
+                        self._first[worker.council, worker.role, worker.team_ref] = worker
+                        self._first[worker.council, worker.role, None] = worker
+            return self._first

@@ -39,6 +39,7 @@ _OUT_OF_REACH = "30003"
 _OUT_OF_REACH_WAIT = timedelta(minutes=5)
 _CONFIGURATION_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(minutes=1)
+_UNKNOWN_WAIT = timedelta(minutes=15)
 _TRIES_AT_A_REF = 5
 
 
@@ -171,6 +172,8 @@ def _after(claimed: Row, outcome: Refused | NotSent | Uncertain, moment: Moment,
         return {"state": "pending", "next_try_at": moment.real + wait, "provider_turn": claimed["provider_turn"] + 1}
     if outcome.fault is Fault.CONFIGURATION:   # no attempt is used up by what only an operator can put right
         return {"state": "pending", "next_try_at": moment.real + _CONFIGURATION_WAIT, "attempts": claimed["attempts"] - 1}
+    if outcome.fault is Fault.UNKNOWN:
+        return {"state": "pending", "next_try_at": moment.real + _UNKNOWN_WAIT}
     return {"state": "failed"}
 
 

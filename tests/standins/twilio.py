@@ -40,6 +40,7 @@ class Behaviour(StrEnum):
     REFUSE_21211 = "refuse_21211"     # no such number
     REFUSE_21610 = "refuse_21610"     # opted out
     REFUSE_20003 = "refuse_20003"     # authentication
+    REFUSE_21609 = "refuse_21609"     # the callback's address
 
 
 @dataclass(slots=True)
@@ -137,6 +138,8 @@ class TwilioStandIn:
                 return 400, _error(400, 21211, "Invalid 'To' number"), {}, behaviour
             case Behaviour.REFUSE_21610:
                 return 400, _error(400, 21610, "Attempt to send to unsubscribed recipient"), {}, behaviour
+            case Behaviour.REFUSE_21609:
+                return 400, _error(400, 21609, "Invalid 'StatusCallback' URL"), {}, behaviour
             case Behaviour.REFUSE_20003:
                 return 401, _error(401, 20003, "Authenticate"), {}, behaviour
         with self._lock:

@@ -43,6 +43,7 @@ class Fault(StrEnum):
 
     RECIPIENT = "recipient"             # this address will not work until a human changes something
     CONFIGURATION = "configuration"     # nothing will work until an operator changes something
+    UNKNOWN = "unknown"                 # a refusal we know nothing about: nobody's number is given up for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Texts by Twilio, through its own client library.
 
-The client never retries: what is tried again, and when, is the outbox's business. Error classes as Twilio documents them; a
-code that is not known here counts as the recipient's, so that the alert goes on to somebody else and a human looks.
+The client never retries: what is tried again, and when, is the outbox's business. Error classes as Twilio documents them; for
+a code that is not known here no number is given up, because it may be our own mistake and then all numbers would be.
 """
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ VALIDITY = timedelta(hours=4)
 
 _LOOK_AT = 200   # of the newest texts to a number
 
+_RECIPIENT = frozenset({
+    21211, 21214, 21217, 21614,  # not a number, or not one that gets texts
+    21408, 21612,                # not to that country, or not by this sender
+    21610,                       # opted out
+})
 _CONFIGURATION = frozenset({
     20003,                       # authentication
     20404,                       # no such account
@@ -184,7 +189,7 @@ def refusal(status: int, code: int | None, retry_after: timedelta | None) -> Ref
         return Uncertain(reason)
     if code in _CONFIGURATION or status in (401, 403, 404):
         return Refused(reason, Fault.CONFIGURATION)
-    return Refused(reason, Fault.RECIPIENT)
+    return Refused(reason, Fault.RECIPIENT if code in _RECIPIENT else Fault.UNKNOWN)
 
 
 def never_left(error: requests.RequestException) -> bool:

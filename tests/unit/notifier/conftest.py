@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from tests.unit.notifier.world import World
 @pytest.fixture(scope="package")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database file for all, because SQLAlchemy learns every statement anew for each."""
-    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('notifier')}/notifier.db")
+    url = os.environ.get("NOTIFIER_TEST_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('notifier')}/notifier.db")
+    database = open_database(url)
     yield database
     database.close()
 

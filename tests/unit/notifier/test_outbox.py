@@ -149,6 +149,15 @@ def test_a_configuration_fault_stops_the_channel_burns_no_attempts_and_loses_not
         assert connection.scalar(sa.select(sa.func.count()).select_from(tables.unreachable)) == 0
 
 
+def test_a_refusal_nobody_knows_gives_up_no_number_and_is_tried_again_later(world: World) -> None:
+    world.provider.next(Refused("twilio_21609", Fault.UNKNOWN))
+    texted(world)
+    world.after(minutes=14)
+    assert world.texts() == []
+    world.after(minutes=2)
+    assert world.told() == ["ada"]
+
+
 def test_an_outage_over_night_is_not_made_up_for_in_the_night(world: World) -> None:
     world.clock.instant = at(TUESDAY, "17:58")
     world.provider.next(*[NotSent("NewConnectionError")] * 6)

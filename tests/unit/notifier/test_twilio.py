@@ -50,6 +50,7 @@ def test_a_messaging_service_goes_before_a_number(twilio: TwilioStandIn) -> None
     (Behaviour.REFUSE_21211, Refused("twilio_21211", Fault.RECIPIENT), 0),
     (Behaviour.REFUSE_21610, Refused("twilio_21610", Fault.RECIPIENT), 0),
     (Behaviour.REFUSE_20003, Refused("twilio_20003", Fault.CONFIGURATION), 0),
+    (Behaviour.REFUSE_21609, Refused("twilio_21609", Fault.UNKNOWN), 0),
     (Behaviour.BUSY_429, NotSent("twilio_20429", timedelta(seconds=1)), 0),
     (Behaviour.BUSY_503, NotSent("twilio_20503", timedelta(seconds=1)), 0),
     (Behaviour.ERROR_500, Uncertain("twilio_20500"), 0),

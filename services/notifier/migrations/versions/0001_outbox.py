@@ -1,7 +1,4 @@
-"""The first tables.
-
-Comments of columns are in `services.notifier.tables` only.
-"""
+"""The first tables. What the columns mean is said in `services.notifier.tables`."""
 from __future__ import annotations
 
 import sqlalchemy as sa
