@@ -172,13 +172,13 @@ class Monitor:
         extents = await self._restorer.extents(partitions)
         alerts, alerts_read = await self._restorer.alerts(_everywhere_from(states.values()))
         shards = {p: Shard(states[p], extents[p].committed, self._rulebook, self._settle_seconds) for p in partitions}
-        for alert in alerts:
-            if (shard := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
-                shard.adopt(alert)
         lost = {p: extent for p, extent in extents.items() if not states[p].whole and extent.committed > extent.first}
         if lost:
             log.warning("state_lost", partitions=len(lost))
             await self._restorer.events(lost, lambda r: shards[r.partition].fold_again(r, self._clock.now(), self._real()))
+        for alert in alerts:
+            if (shard := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
+                shard.adopt(alert)
         self._targets = {p: extent.end for p, extent in extents.items()}
         self._alerts_read = dict.fromkeys(partitions, alerts_read)
         return shards

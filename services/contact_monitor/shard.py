@@ -117,6 +117,7 @@ class Shard:
         if ledger.adopt(touched.person, alert):
             touched.due_on = stored.DUE_NOW
             self._touched[key] = touched
+            self._settling.pop(key, None)
 
     def fold(self, records: Iterable[SourceRecord], now: datetime, real: float) -> int:
         """Fold in events in the order of their offsets, and say how many were accepted.

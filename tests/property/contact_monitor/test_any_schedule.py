@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from keepintouch.runtime.clock import ManualClock
 from keepintouch.standards import stored
 from keepintouch.standards.person import Person
-from tests.property.worlds import ENGINES, MODELS, RNGS, WORLDS, accepted, folded, now_of, thorough
+from tests.property.worlds import ENGINES, MODELS, RNGS, WORLDS, accepted, folded, now_of, quick, thorough
 from tests.reference import worlds
 from tests.reference.days import instant
 from tests.reference.model import Facts, evaluate
@@ -162,5 +163,61 @@ def test_no_crash_loses_or_invents_anything(world: worlds.World, rng: Random) ->
             assert recomputed(step, printed)[0] == said(kafka, "open")
             assert recomputed(step, [])[0].keys() <= said(kafka, "open").keys()
         check_dead_letters(kafka)
+
+    asyncio.run(live())
+
+
+@thorough
+@given(world=WORLDS)
+def test_modes(world: worlds.World) -> None:
+    """Backfill at the first evaluation of a person, under a policy, and of a rule that was unknown till then; else live."""
+    async def live() -> None:
+        kafka, known = MemoryKafka(), dict[str, Known]()
+        for step in steps(world):
+            for line in step.lines:
+                kafka.send(line)
+            before = set(kafka.newest_alerts())
+            worker = worker_for(kafka, step)
+            await worker.own_all()
+            await worker.run_dry()
+            unknown = {line["person_ref"]: line["unknown"] for line in recomputed(step, [])[1] if line["kind"] == "person"}
+            newest, people = kafka.newest_alerts(), kafka.people()
+            for ref in unknown:
+                if ref not in known or known[ref].erased_at != people[ref].erased_at:
+                    known[ref] = Known(people[ref].erased_at)   # whoever was erased and comes back is new
+                about = known[ref]
+                for key, alert in newest.items():
+                    if alert.person_ref == ref and key not in before and None not in kafka.history(key):
+                        first = about.policy != step.policy or alert.rule not in about.rules
+                        assert alert.mode == ("backfill" if first else "live")
+                about.policy = step.policy
+                about.rules |= set(ENGINES[step.policy].rules) - set(unknown[ref])
+
+    asyncio.run(live())
+
+
+@dataclass
+class Known:
+    """What a person has been evaluated under, and which rules were not unknown at some time."""
+
+    erased_at: int | None
+    policy: str = ""
+    rules: set[str] = field(default_factory=set)
+
+
+@quick
+@given(world=WORLDS, rng=RNGS)
+def test_without_its_state_a_worker_goes_on_from_the_alerts_there_are(world: worlds.World, rng: Random) -> None:
+    async def live() -> None:
+        kafka = MemoryKafka()
+        for step in steps(world):
+            await Fate(rng, kafka, step).live()
+            said_before = {key: (a.sequence, a.mode, a.status) for key, a in kafka.newest_alerts().items()}
+            kafka.changelog = [[] for _ in range(kafka.partitions)]
+            worker = worker_for(kafka, step)
+            await worker.own_all()
+            await worker.run_dry()
+            assert {key: (a.sequence, a.mode, a.status) for key, a in kafka.newest_alerts().items()} == said_before
+            check_state(kafka, step, now_of(step))
 
     asyncio.run(live())

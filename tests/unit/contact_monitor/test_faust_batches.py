@@ -1,0 +1,181 @@
+"""The batch path: what it needs of Faust's private parts, and that no offset is committed past what is durable.
+
+If a test of the first part fails after an upgrade of Faust, the two methods overridden in `faust_batches.py` must be held
+against its `Consumer` anew before anything else: a wrong one loses events without a word.
+"""
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import pytest
+from faust.transport.consumer import Consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import TP
+
+from services.contact_monitor.faust_batches import (
+    BatchConsumer,
+    BatchSchema,
+    Fetched,
+    Handover,
+    batch_scheduler,
+    batch_transport,
+)
+
+EVENTS = "care.events.v1"
+
+
+@dataclass
+class Record:
+    offset: int
+    topic: str = EVENTS
+    partition: int = 0
+    timestamp: int = 1_700_000_000_000
+    timestamp_type: int = 0
+
+
+# What we need of Faust
+
+
+@pytest.mark.parametrize(("name", "parameters", "is_async"), [
+    ("_new_offset", ["self", "tp"], False), ("_add_gap", ["self", "tp", "offset_from", "offset_to"], True)])
+def test_the_methods_overridden_are_those_that_faust_calls(name: str, parameters: list[str], is_async: bool) -> None:
+    method = getattr(Consumer, name)
+    assert list(inspect.signature(method).parameters) == parameters
+    assert inspect.iscoroutinefunction(method) is is_async
+    assert f"self.{name}(" in inspect.getsource(Consumer), "Faust no longer calls it"
+    assert getattr(driver.Consumer, name) is method, "the driver has one of its own now"
+
+
+def test_the_commit_loop_goes_by_the_offsets_acknowledged() -> None:
+    """We leave one in `_acked`, so that Faust asks for a new offset of this partition at every commit."""
+    assert "in self._acked" in inspect.getsource(Consumer._filter_tps_with_pending_acks)
+    assert "self._new_offset(tp)" in inspect.getsource(Consumer._filter_committable_offsets)
+    ack = inspect.getsource(Consumer.ack)
+    assert "self._acked[tp]" in ack
+    assert "self._acked_index[tp]" in ack
+    init = inspect.getsource(Consumer.__init__)
+    assert "self._acked = defaultdict(list)" in init
+    assert "self._acked_index = defaultdict(set)" in init
+
+
+def test_offsets_that_partitions_leave_behind_are_dropped() -> None:
+    revoked = inspect.getsource(Consumer.on_partitions_revoked)
+    assert "self._acked.pop(tp" in revoked
+    assert "self._committed_offset.pop(tp" in revoked
+
+
+def test_a_fetch_goes_through_the_scheduler_and_reads_nothing_but_attributes() -> None:
+    assert "self.scheduler.iterate(records)" in inspect.getsource(Consumer.getmany)
+    assert "self.app.conf.ConsumerScheduler()" in inspect.getsource(Consumer.__init__)
+    assert list(inspect.signature(DefaultSchedulingStrategy.iterate).parameters) == ["self", "records"]
+    read = {line.split("record.")[1].split(",")[0].strip() for line in inspect.getsource(driver.Consumer._to_message).splitlines()
+            if "record." in line}
+    assert read <= set(batch_of(Record(3)).__slots__)
+
+
+def test_a_revocation_waits_for_the_agent_before_it_is_signalled() -> None:
+    source = inspect.getsource(faust.App._on_partitions_revoked)
+    assert source.index("_consumer_wait_empty") < source.index("self.on_partitions_revoked.send")
+
+
+def test_a_stop_commits_after_the_signal_for_the_last_write() -> None:
+    source = inspect.getsource(faust.App.on_stop)
+    assert source.index("_stop_consumer") < source.index("on_before_shutdown.send")
+    assert "self.wait_empty()" in inspect.getsource(Consumer.on_stop), "the consumer stops after its app's on_stop, and commits"
+
+
+# What we make of it
+
+
+def batch_of(*records: Record, handover: Handover | None = None) -> Any:
+    scheduler = batch_scheduler(handover or Handover())()
+    ((_, batch),) = scheduler.iterate({TP(EVENTS, 0): list(records)})
+    return batch
+
+
+def test_one_batch_for_each_partition_that_brought_anything() -> None:
+    handover = Handover()
+    scheduler = batch_scheduler(handover)()
+    found = list(scheduler.iterate({TP(EVENTS, 0): [Record(4), Record(7)], TP(EVENTS, 1): [], TP(EVENTS, 2): [Record(1)]}))
+    assert [(tp.partition, batch.offset, batch.value.follows) for tp, batch in found] == [(0, 7, None), (2, 1, None)]
+    assert [record.offset for record in found[0][1].value.records] == [4, 7]
+    assert batch_of(Record(8), handover=handover).value == Fetched([Record(8)], 0, 8)
+    handover.begin_again()
+    assert batch_of(Record(5), handover=handover).value == Fetched([Record(5)], 1, None)
+
+
+def test_the_schema_hands_a_batch_through() -> None:
+    app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    fetched = Fetched([Record(1)], 0, None)
+    message: Any = faust.types.Message(EVENTS, 0, 1, 0.0, 0, [], None, fetched, None)  # type: ignore[arg-type]
+    event = asyncio.run(BatchSchema().compile(app)(message))
+    assert event.value is fetched
+    assert event.message.partition == 0
+
+
+@dataclass
+class Committing:
+    """As much of a consumer as its commit accounting needs."""
+
+    handover: Handover
+
+    def __post_init__(self) -> None:
+        self._acked: dict[TP, list[int]] = defaultdict(list)
+        self._acked_index: dict[TP, set[int]] = defaultdict(set)
+
+    def ack(self, offset: int, partition: int = 0) -> None:
+        self._acked[TP(EVENTS, partition)].append(offset)
+        self._acked_index[TP(EVENTS, partition)].add(offset)
+
+    def offset(self, partition: int = 0) -> int | None:
+        return BatchConsumer._new_offset(self, TP(EVENTS, partition))  # type: ignore[arg-type]
+
+
+def test_no_offset_is_committed_past_what_is_durable() -> None:
+    consumer = Committing(Handover())
+    consumer.ack(1_999)
+    assert consumer.offset() is None, "acknowledged by the agent, but nothing is written yet"
+    consumer.handover.durable[0] = 1_200
+    consumer.ack(3_999)
+    assert consumer.offset() == 1_200
+    consumer.handover.durable[0] = 4_000
+    assert consumer.offset() == 4_000, "asked again without anything new acknowledged"
+    assert consumer.offset(1) is None, "another partition"
+
+
+def test_offsets_acknowledged_do_not_pile_up() -> None:
+    consumer = Committing(Handover())
+    for offset in range(1_999, 2_000_000, 2_000):
+        consumer.ack(offset)
+        consumer.offset()
+    tp = TP(EVENTS, 0)
+    assert consumer._acked[tp] == [1_999_999]
+    assert consumer._acked_index[tp] == {1_999_999}
+
+
+def test_nothing_is_committed_for_partitions_that_have_gone() -> None:
+    consumer = Committing(Handover())
+    consumer.ack(9)
+    consumer.handover.durable[0] = 10
+    consumer.handover.begin_again()
+    assert consumer.offset() is None
+
+
+def test_offsets_inside_a_batch_are_no_gaps() -> None:
+    consumer = Committing(Handover())
+    asyncio.run(BatchConsumer._add_gap(consumer, TP(EVENTS, 0), 1, 5))  # type: ignore[arg-type]
+    assert not hasattr(consumer, "_gap")
+
+
+def test_the_transport_makes_a_consumer_that_shares_the_handover() -> None:
+    handover = Handover()
+    consumer: Any = batch_transport(handover).Consumer
+    assert issubclass(consumer, BatchConsumer)
+    assert consumer.handover is handover
+    assert driver.Transport.Consumer is driver.Consumer, "Faust's own is left as it is"

@@ -1,0 +1,300 @@
+"""Partitions that come and go, writes that are cut off, and what a worker may commit: nothing lost, nothing invented."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from services.contact_monitor import monitor as module
+from services.contact_monitor.monitor import BatchLost
+from services.contact_monitor.shard import Writes
+from services.contact_monitor.state import StateRecord
+
+from .events import REF, erased, in_bed_and_breakfast, manifest, person, seen, void
+from .memory_kafka import Killed, MemoryKafka, Step, Worker
+from .test_monitor import Lancashire, county, live
+
+__all__ = ["county"]   # the fixture
+
+
+class Gate(Worker):
+    """A worker whose writes wait until they are let through."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+        self.order: list[str] = []
+
+    async def write_findings(self, writes: Iterable[Writes], now: datetime) -> dict[int, int]:
+        self.reached.set()
+        await self.open.wait()
+        self.order.append("alerts")
+        return await super().write_findings(writes, now)
+
+    async def write_states(self, states: Mapping[int, Iterable[StateRecord]]) -> dict[int, int]:
+        assert not self.handover.durable, "nothing may be committed before"
+        self.order.append("states")
+        return await super().write_states(states)
+
+
+class Restoring(Worker):
+    """A worker whose restore does not come to its end, until told otherwise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.started, self.at_once = asyncio.Event(), False
+
+    async def restore(self, starts: Mapping[int, int], take: Callable[[int, bytes, bytes | None], None]) -> dict[int, int]:
+        self.started.set()
+        found = await super().restore(starts, take)
+        if not self.at_once:
+            await asyncio.Event().wait()
+        return found
+
+
+async def gated(county: Lancashire, *events: dict[str, Any]) -> tuple[Gate, asyncio.Task[None]]:
+    """A worker that is in the middle of writing what these events led to."""
+    for each in events:
+        county.kafka.send(each)
+    worker = Gate(county.kafka, county.rules, county.clock)
+    await worker.own_all()
+    await worker.poll_all()
+    writing = asyncio.create_task(worker.monitor.round())
+    await worker.reached.wait()
+    return worker, writing
+
+
+@live
+async def test_alerts_then_states_then_the_offset(county: Lancashire) -> None:
+    worker, writing = await gated(county, person())
+    assert not worker.handover.durable
+    worker.open.set()
+    await writing
+    assert worker.order == ["alerts", "states"]
+    assert worker.handover.durable == {p: len(log) for p, log in enumerate(county.kafka.events)}
+
+
+@live
+async def test_partitions_go_only_after_the_write_that_is_under_way(county: Lancashire) -> None:
+    worker, writing = await gated(county, person())
+    going = asyncio.create_task(worker.monitor.revoke())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not going.done()
+    worker.open.set()
+    await asyncio.gather(going, writing)
+    assert county.alert().status == "open"
+    assert worker.handover.durable == {}, "the next owner reads it again: no harm"
+    before = county.published, county.states_written
+    await worker.monitor.round()
+    assert (county.published, county.states_written) == before, "and nothing is written afterwards"
+
+
+@live
+async def test_partitions_may_go_while_they_are_being_taken_over(county: Lancashire) -> None:
+    await county.start()
+    await county.hear(person())
+    worker = Restoring(county.kafka, county.rules, county.clock)
+
+    async def guard(work: Any) -> None:
+        await work
+
+    await worker.monitor.assign({0, 1}, guard)
+    await worker.started.wait()
+    assert worker.monitor.not_ready() == ["no_partitions_assigned_yet"]
+    await asyncio.wait_for(worker.monitor.revoke(), 5)
+    worker.at_once = True
+    await worker.own_all()
+    await worker.run_dry()
+    assert worker.monitor.not_ready() == []
+    assert county.alert().sequence == 1
+
+
+@live
+async def test_a_worker_with_no_partitions_is_ready(county: Lancashire) -> None:
+    worker = Worker(county.kafka, county.rules, county.clock)
+    assert worker.monitor.not_ready() == ["no_partitions_assigned_yet"]
+    await worker.own()
+    assert worker.monitor.not_ready() == []
+    await worker.monitor.round()
+    await worker.own_all()
+    assert worker.monitor.not_ready() == ["catching_up"], "until its first round has looked"
+    await worker.monitor.round()
+    assert worker.monitor.not_ready() == []
+
+
+@live
+async def test_what_was_fetched_before_partitions_went_is_void(county: Lancashire) -> None:
+    """Faust may hand on a batch of an earlier assignment; folding it would skip what comes before it."""
+    worker = await county.start()
+    county.kafka.send(person())
+    late = {p: worker.handover.hand_on(p, log) for p, log in enumerate(county.kafka.events) if log}
+    await worker.own_all()
+    for partition, fetched in late.items():
+        await worker.monitor.fold(partition, fetched)
+    await worker.rest()
+    assert county.published == 0
+    await worker.run_dry()
+    assert county.published == 1
+
+
+@live
+async def test_a_batch_that_went_missing_stops_the_worker(county: Lancashire) -> None:
+    worker = await county.start()
+    for each in (person(), seen("2024-02-10"), seen("2024-02-11")):
+        county.kafka.send(each)
+    ((partition, log),) = [(p, log) for p, log in enumerate(county.kafka.events) if log]
+    await worker.monitor.fold(partition, worker.handover.hand_on(partition, log[:1]))
+    worker.handover.hand_on(partition, log[1:2])
+    with pytest.raises(BatchLost):
+        await worker.monitor.fold(partition, worker.handover.hand_on(partition, log[2:]))
+
+
+@live
+async def test_a_repeated_batch_changes_nothing(county: Lancashire) -> None:
+    worker = await county.start()
+    await county.hear(person(), seen("2024-02-10"))
+    before = county.published, county.states_written
+    for partition, log in enumerate(county.kafka.events):
+        if log:
+            await worker.monitor.fold(partition, worker.handover.hand_on(partition, log))
+    await worker.run_dry()
+    assert (county.published, county.states_written) == before
+    assert worker.handover.durable == {p: len(log) for p, log in enumerate(county.kafka.events)}
+
+
+@live
+async def test_folding_waits_for_writing_when_it_is_far_ahead(county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_UNWRITTEN", 2)
+    county.kafka = MemoryKafka(partitions=1)
+    worker = await county.start()
+    for number in range(5):
+        county.kafka.send(person(f"lancashire:p{number}"))
+    folding = asyncio.create_task(worker.poll_all())
+    await asyncio.sleep(0.12)
+    assert not folding.done()
+    await worker.monitor.round()
+    await asyncio.wait_for(folding, 5)
+    for number in range(5, 12):
+        county.kafka.send(person(f"lancashire:p{number}"))
+    folding = asyncio.create_task(worker.poll_all())
+    await asyncio.sleep(0.06)
+    await asyncio.wait_for(worker.monitor.revoke(), 5)
+    await asyncio.wait_for(folding, 5)   # or a rebalance would wait for ever
+
+
+@live
+async def test_a_stop_writes_what_was_folded_and_nothing_more(county: Lancashire) -> None:
+    worker = await county.start()
+    county.kafka.send(person())
+    await worker.poll_all()
+    await worker.monitor.stop()
+    worker.commit()
+    assert county.alert().status == "open"
+    assert county.kafka.committed == {p: len(log) for p, log in enumerate(county.kafka.events)}
+    county.kafka.send(in_bed_and_breakfast("2024-02-10"))
+    await worker.poll_all()
+    await worker.rest()
+    assert county.published == 1
+
+
+@live
+async def test_a_stop_does_not_wait_for_ever(county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LAST_WRITE", 0.05)
+    worker = Gate(county.kafka, county.rules, county.clock)
+    await worker.own_all()
+    county.kafka.send(person())
+    await worker.poll_all()
+    await asyncio.wait_for(worker.monitor.stop(), 5)
+    assert worker.handover.durable == {}
+
+
+@live
+async def test_an_alert_that_a_crash_left_unrecorded_is_gone_on_from(county: Lancashire) -> None:
+    worker = await county.start()
+    worker.kill_at = Step.ALERTS
+    county.kafka.send(person())
+    await worker.poll_all()
+    with pytest.raises(Killed):
+        await worker.rest()
+    assert county.alert().sequence == 1
+    county.kafka.send(seen("2024-01-20", recorded_at="2024-01-20T16:00:00Z"))
+    county.kafka.send(seen("2024-02-10"))
+    await county.start()
+    await county.worker.run_dry()
+    assert (county.alert().status, county.alert().sequence) == ("withdrawn", 2), "what no longer holds does not stay open"
+
+
+@live
+async def test_an_ending_that_a_crash_left_unrecorded_is_taken_back(county: Lancashire) -> None:
+    worker = await county.start()
+    await county.hear(person())
+    worker.kill_at = Step.ALERTS
+    county.kafka.send(seen("2024-02-10", record_id="r1"))
+    await worker.poll_all()
+    with pytest.raises(Killed):
+        await worker.rest()
+    assert (county.alert().status, county.alert().sequence) == ("cleared", 2)
+    county.kafka.send(void("r1", "2024-02-20T11:00:00Z"))
+    await county.start()
+    await county.worker.run_dry()
+    assert (county.alert().status, county.alert().sequence, county.alert().mode) == ("open", 3, "backfill")
+
+
+@live
+async def test_an_unrecorded_alert_of_someone_erased_meanwhile_gets_its_tombstone(county: Lancashire) -> None:
+    worker = await county.start()
+    worker.kill_at = Step.ALERTS
+    county.kafka.send(person())
+    await worker.poll_all()
+    with pytest.raises(Killed):
+        await worker.rest()
+    county.kafka.send(erased("2024-02-20T11:00:00Z"))
+    await county.start()
+    await county.worker.run_dry()
+    assert county.kafka.newest_alerts() == {}
+
+
+@live
+async def test_a_changelog_lost_altogether_is_survived(county: Lancashire) -> None:
+    await county.start(feeds=["visits"])
+    await county.hear(b"{", person(), in_bed_and_breakfast("2024-02-10"), manifest("2024-02-19"))
+    await county.hear(person("lancashire:p002"), seen("2024-02-19", "lancashire:p002"))
+    await county.hear(person(recorded_at="2024-02-19T10:00:00Z"))   # out of bed and breakfast
+    await county.pass_time(days=40)
+    await county.hear(manifest("2024-03-30"))
+    before = {key: (a.status, a.sequence, a.mode, a.detected_at) for key, a in county.kafka.newest_alerts().items()}
+    assert sorted((status, mode) for status, _, mode, _ in before.values()) == [
+        ("cleared", "backfill"), ("open", "backfill"), ("open", "live")]
+    letters = len(county.kafka.dead_letters)
+    county.kafka.changelog = [[] for _ in range(county.kafka.partitions)]
+    await county.start()
+    await county.worker.run_dry()
+    assert {key: (a.status, a.sequence, a.mode, a.detected_at) for key, a in county.kafka.newest_alerts().items()} == before
+    assert len(county.kafka.dead_letters) == letters
+    (key,) = [key for key, a in county.kafka.open_alerts().items() if a.person_ref == REF]
+    await county.hear(seen("2024-03-30"))
+    assert county.kafka.newest_alerts()[key].sequence == before[key][1] + 1
+    await county.start()
+    await county.worker.run_dry()
+    written = county.states_written
+    await county.start()
+    await county.worker.run_dry()
+    assert county.states_written == written, "it is lost once, not at every start"
+
+
+@live
+async def test_without_state_what_is_open_and_no_longer_holds_is_ended(county: Lancashire) -> None:
+    await county.start()
+    await county.hear(person(), person("lancashire:p002"))
+    county.kafka.changelog = [[] for _ in range(county.kafka.partitions)]
+    county.kafka.events = [[r for r in log if r.key != REF.encode()] for log in county.kafka.events]   # older than its retention
+    county.kafka.committed = {p: len(log) for p, log in enumerate(county.kafka.events)}
+    await county.start()
+    await county.worker.run_dry()
+    assert (county.alert_of(REF).status, county.alert_of(REF).end_reason) == ("cleared", "no_longer_applies")
+    assert county.alert_of("lancashire:p002").status == "open"
+
