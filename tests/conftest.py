@@ -11,10 +11,12 @@ What runs against the broker must have ended before its test does: a leftover wo
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from hypothesis import settings
 
 from keepintouch.runtime.kafka import KafkaSettings, admin
 from keepintouch.runtime.local_broker import LocalBroker
@@ -22,6 +24,10 @@ from keepintouch.runtime.stopping import exit_on_signals
 from keepintouch.runtime.topics import Topic, create_topics, load_topics
 
 PARTITIONS = 4
+
+
+settings.register_profile("fast", max_examples=10)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

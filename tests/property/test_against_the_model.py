@@ -5,14 +5,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from tests.reference.compare import POLICIES, difference, policies_read_once, write_policies
 from tests.reference.random_policies import make_policies
 from tests.reference.worlds import World, make_world
 
-from .worlds import MODELS, RNGS, WORLDS, thorough
+from .worlds import MODELS, RNGS, WORLDS, thorough, worlds_tried
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,7 +26,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-@settings(thorough, max_examples=250)
+@worlds_tried(250)
 @given(world=WORLDS)
 def test_under_the_policies_of_the_cases(world: World, work: Path) -> None:
     found = difference(world, POLICIES, MODELS, work)

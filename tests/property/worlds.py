@@ -1,5 +1,6 @@
 """Random worlds as Hypothesis draws them, and the engine's view of them."""
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from random import Random
@@ -26,7 +27,16 @@ MOMENTS = RNGS.map(lambda rng: worlds.make_world(rng, MODELS, most_steps=1))
 """Only one of them."""
 
 _settings = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.reuse, Phase.generate))
-thorough, quick = settings(_settings, max_examples=150), settings(_settings, max_examples=50)
+_SHARE = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "fast" else 1
+"""`make test-fast` is for the inner loop: it tries a tenth of the worlds."""
+
+
+def worlds_tried(number: int) -> settings:
+    """How many worlds a test tries; fewer in the inner loop."""
+    return settings(_settings, max_examples=number // _SHARE)
+
+
+thorough, quick = worlds_tried(150), worlds_tried(50)
 
 
 def accepted(lines: Iterable[str], now: datetime) -> list[Accepted]:
