@@ -57,16 +57,17 @@ def age_on(born_on: int, today: int) -> int:
 def next_birthday(born_on: int, today: int) -> int:
     """The first day after today on which the person is a year older."""
     born, year = date.fromordinal(born_on), date.fromordinal(today).year
-    for candidate in (year, year + 1):
-        try:
-            birthday = born.replace(year=candidate)
-        except ValueError:
-            if candidate > date.max.year:
-                return LAST_DAY
-            birthday = date(candidate, 3, 1)
-        if birthday.toordinal() > today:
-            return birthday.toordinal()
-    return LAST_DAY
+    this_year = _birthday(born, year)
+    return this_year if this_year > today else _birthday(born, year + 1)
+
+
+def _birthday(born: date, year: int) -> int:
+    if year > date.max.year:
+        return LAST_DAY
+    try:
+        return born.replace(year=year).toordinal()
+    except ValueError:  # born on 29 February
+        return date(year, 3, 1).toordinal()
 
 
 def opt_out_review_on(facts: Facts) -> int:
