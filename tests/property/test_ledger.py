@@ -68,12 +68,13 @@ class Monitor:
 
 
 def news(world: worlds.World) -> list[list[Accepted]]:
-    """The events of each step that the steps before it had not got."""
+    """The events of each step that the steps before it had not got. Lines are told apart, not ids: two events may share one."""
     found, told = [], set[str]()
     for step in world.steps:
-        events = accepted(step.lines, now_of(step))
-        found.append([event for event in events if event.event_id not in told])
-        told |= {event.event_id for event in events}
+        now = now_of(step)
+        new = [line for line in step.lines if line not in told and accepted([line], now)]
+        found.append(accepted(new, now))
+        told.update(new)
     return found
 
 
