@@ -39,7 +39,7 @@ def main() -> None:
     """Run until SIGTERM; a mistake in the settings is one line and exit status 2."""
     configure("contact_monitor")
     try:
-        _run(load_settings(MonitorSettings), load_settings(KafkaSettings))
+        run(load_settings(MonitorSettings), load_settings(KafkaSettings))
     except UserError as error:
         _say(error)
         sys.exit(_USER_ERROR_STATUS)
@@ -51,7 +51,8 @@ def _say(error: UserError) -> None:
     print(f"contact_monitor: {error}", file=sys.stderr, flush=True)
 
 
-def _run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
+def run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
+    """Build everything and work until a signal. Raises UserError for what can be put right; ends the process for the rest."""
     rulebook = Rulebook.read(settings.councils_file, settings.policies_dir)
     clock = clock_from_env()
     check_broker(kafka)
