@@ -23,11 +23,11 @@ up: setup  ## Run the same services until Ctrl-C
 	@$(bin)/keepintouch up
 
 test-fast: setup  ## The tests that need no broker, in under a minute
-	@HYPOTHESIS_PROFILE=fast $(bin)/python -m pytest -q -n 2 --dist worksteal -m "not broker and not slow"
+	@HYPOTHESIS_PROFILE=fast $(bin)/python -m pytest -q -n 2 --dist loadscope -m "not broker and not slow"
 
 test: setup lint  ## Everything: lint, types, architecture, all tests, coverage of the standards
 	@echo "== tests without a broker, on both cores"
-	@$(bin)/python -m pytest -q -n 2 --dist worksteal -m "not broker" --durations=10 --cov=keepintouch/standards --cov-branch \
+	@$(bin)/python -m pytest -q -n 2 --dist loadscope -m "not broker" --durations=10 --cov=keepintouch/standards --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95
 	@echo "== tests on a real Kafka"
 	@$(bin)/python -m pytest -v -m broker --durations=10

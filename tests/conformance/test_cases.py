@@ -87,6 +87,7 @@ def test_the_model_agrees(name: str) -> None:
         assert refused == case.get("rejected", refused)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [WITH_STEPS, WITHOUT])
 def test_the_installed_command_prints_the_same(name: str, tmp_path: Path) -> None:
     case = CASES[name]

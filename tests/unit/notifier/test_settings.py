@@ -91,6 +91,7 @@ def test_who_may_get_something_in_trial(given: Callable[..., Path]) -> None:
     assert load_settings(NotifierSettings).may_get("+447700900002")
 
 
+@pytest.mark.slow
 def test_one_clear_line_and_exit_status_2(given: Callable[..., Path]) -> None:
     given({"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
     done = subprocess.run([sys.executable, "-m", "services.notifier"], capture_output=True, text=True, timeout=60, check=False)

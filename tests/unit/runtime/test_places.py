@@ -4,6 +4,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from keepintouch.runtime.places import deploy_file
 
 
@@ -11,6 +13,7 @@ def test_in_a_checkout_it_is_the_file_beside_the_sources() -> None:
     assert deploy_file("kafka/topics.yaml") == Path(__file__).resolve().parents[3] / "deploy" / "kafka" / "topics.yaml"
 
 
+@pytest.mark.slow
 def test_an_installed_package_has_what_the_broker_needs(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=root,

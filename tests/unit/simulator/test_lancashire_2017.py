@@ -59,6 +59,8 @@ def county(seed: int) -> County:
         records[record.person_ref].append(record)
     return County(simulation, world, people, records)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def lancashire(request: pytest.FixtureRequest) -> County:

@@ -45,6 +45,7 @@ def records(arrivals: list[Arrival]) -> list[Contact | Visit]:
     return [a.event.data for a in arrivals if isinstance(a.event.data, (Contact, Visit))]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_every_process() -> None:
     script = ("import hashlib\nfrom keepintouch.simulator import TYPICAL, simulate\ndigest = hashlib.sha256()\n"
               "for arrival in simulate(TYPICAL, seed=7, people=30):\n"
@@ -145,6 +146,7 @@ def test_third_parties_write_too_and_hostels_most() -> None:
     assert by_staff["well_served"] == 0
 
 
+@pytest.mark.slow
 def test_homes_follow_the_mix() -> None:
     held = {a.event.subject: a.event.data for a in simulate(LARGE, days=130) if isinstance(a.event.data, Person)}
     homes = Counter(p.accommodation.code for p in held.values() if p.accommodation and not p.looked_after)

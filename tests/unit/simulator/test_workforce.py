@@ -10,6 +10,8 @@ from keepintouch.simulator import LANCASHIRE_2017, TYPICAL, Arrival, Simulation,
 from schemas.events import Person
 from schemas.staff import Staff
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lancashire() -> Simulation:
