@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from schemas.actions import AlertAction
@@ -88,8 +88,14 @@ def apply_actions(connection: Connection, actions: Iterable[AlertAction], is_man
 
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it is there already; whether it was new."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    statement: Any
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a large import, for those only who need it
+
+        statement = postgresql.insert(table)
+    else:
+        statement = sqlite.insert(table)
+    statement = statement.values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return connection.execute(statement).first() is not None
 
 

@@ -125,7 +125,7 @@ class Notifier:
             loops.start("send", delivery.send_all, pause=0.05)
             loops.start("look_for", delivery.look_for_uncertain, pause=0.2)
             loops.start("ask", delivery.ask_about_silent, pause=1)
-            loops.start("publish", publisher.run_once, pause=0.02)
+            loops.start("publish", publisher.run_once, pause=0.05)
             self.stopping.wait()
             _log.info("stopping")
             loops.join()
