@@ -1,8 +1,9 @@
 """A person's circumstances on one day: what conditions are held against."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from operator import attrgetter
 
 from .intervals import LAST_DAY, Interval, Unit
 from .person import Facts
@@ -35,6 +36,10 @@ class Circumstances:
     def in_scope(self) -> bool:
         """Whether anything applies at all: 16 to 24, of a leaving-care category, alive."""
         return self.category != "none" and self.in_touch != "DIED" and FIRST_AGE <= self.age < AGE_TOO_OLD
+
+
+dateless = attrgetter(*(field.name for field in fields(Circumstances) if field.name not in {"today", "moved_on"}))
+"""All of someone's circumstances but the two that are days: few people differ in these."""
 
 
 def circumstances(facts: Facts, today: int) -> Circumstances:

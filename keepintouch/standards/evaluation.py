@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from schemas.alerts import SEVERITIES, Severity
 
-from .circumstances import Circumstances, circumstances, next_birthday, opt_out_review_on
+from .circumstances import Circumstances, circumstances, dateless, next_birthday, opt_out_review_on
 from .clocks import Clock, FeedMarks, Sight, State, read_clock, start_day
 from .history import History
 from .intervals import LAST_DAY, Interval
@@ -82,14 +82,23 @@ def covers(standard: Standard, now: Circumstances) -> bool:
     return standard.when.failing(now) is None and (standard.unless is None or standard.unless.failing(now) is not None)
 
 
+def covering(policy: Policy, now: Circumstances) -> tuple[Standard, ...]:
+    """The standards of a policy that cover a person in scope, in its order; worked out once for all in the same circumstances."""
+    recently = () if now.moved_on is None else tuple(now.today <= w.after(now.moved_on) for w in policy.move_windows)
+    same = dateless(now), recently
+    found = policy.coverage.get(same)
+    if found is None:
+        found = policy.coverage[same] = tuple(standard for standard in policy.standards if covers(standard, now))
+    return found
+
+
 def _clocks(facts: Facts, now: Circumstances, history: History, policy: Policy, sight: Sight,
             open_alerts: Iterable[AlertKey]) -> tuple[Clock, ...]:
     anchors: dict[str, set[int]] = {}
     for rule, anchor_on in open_alerts:
         anchors.setdefault(rule, set()).add(anchor_on)
     return tuple(read_clock(standard, start, history, policy, sight, anchors.get(standard.rule, frozenset()))
-                 for standard in policy.standards
-                 if covers(standard, now) and (start := start_day(standard, facts)) is not None)
+                 for standard in covering(policy, now) if (start := start_day(standard, facts)) is not None)
 
 
 def _findings(clocks: tuple[Clock, ...]) -> tuple[Finding, ...]:

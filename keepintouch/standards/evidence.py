@@ -24,22 +24,27 @@ class Evidence(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """The anchoring record, if any, then the newest since the anchor, newest first."""
 
 
+NO_EVIDENCE = Evidence((None, None, None, None, None), None, 0, 0, False, ())
+"""Stands in where none is gathered."""
+
+_ATTEMPTS = frozenset(number for number in BY_COUNCIL if RUNG_OF[number] is Rung.ATTEMPTED)
+_TRIED = frozenset(number for number in BY_COUNCIL if RUNG_OF[number] >= Rung.ATTEMPTED)
+_WRITTEN_OUT = frozenset(number for number in _TRIED if KINDS[number].written and KINDS[number].direction == "out")
+
+
 def evidence_for(clock: Clock, history: History) -> Evidence:
     """Gather it for the clock that an alert names."""
-    since = [r for r in history.since(clock.anchor, clock.anchor_on)
-             if r.kind in BY_COUNCIL and RUNG_OF[r.kind] >= Rung.ATTEMPTED and r is not clock.anchor]
+    since = [r for r in history.since(clock.anchor, clock.anchor_on) if r.kind in _TRIED and r is not clock.anchor]
     shown = ([] if clock.anchor is None else [clock.anchor]) + since[::-1]
-    kinds = [KINDS[r.kind] for r in since]
     return Evidence(
         (_newest_attempt(history), history.newest(Rung.MESSAGED), history.newest(Rung.SPOKE), history.newest(Rung.SEEN),
          history.newest(Rung.SEEN_AT_HOME)),
         history.met_adviser,
-        sum(kind.written and kind.direction == "out" for kind in kinds),
-        sum(kind.rung is Rung.ATTEMPTED for kind in kinds),
+        sum(r.kind in _WRITTEN_OUT for r in since),
+        sum(r.kind in _ATTEMPTS for r in since),
         bool(since) and not any(history.known(r) for r in since),
         tuple(unpack(r.record_id) for r in shown[:RECORDS_SHOWN]))
 
 
 def _newest_attempt(history: History) -> int | None:
-    return next((r.day for r in reversed(history.records)
-                 if r.kind in BY_COUNCIL and RUNG_OF[r.kind] is Rung.ATTEMPTED), None)
+    return next((r.day for r in reversed(history.records) if r.kind in _ATTEMPTS), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .ladder import BY_COUNCIL, MEETINGS, RUNG_OF, VOID, Rung
-from .person import Person, Register
+from .person import Person, Register, first_instant
 from .policy import Despite, Needs, Who
 
 
@@ -21,15 +21,17 @@ class History:
         """Records of days to come: they do not count yet."""
         self.met: dict[int, int] = {}
         """When each worker first saw the person, in whatever role."""
+        records, met, tomorrow = self.records, self.met, first_instant(today + 1)
         for register in person.in_order():
-            if register.kind == VOID:
+            kind = register.kind
+            if kind == VOID:
                 continue
-            if register.day > today:
+            if register.occurred_at >= tomorrow:
                 self.later.append(register)
                 continue
-            self.records.append(register)
-            if register.kind in MEETINGS and register.worker >= 0:
-                self.met.setdefault(register.worker, register.occurred_at)
+            records.append(register)
+            if kind in MEETINGS and register.worker >= 0:
+                met.setdefault(register.worker, register.occurred_at)
         self.adviser = self._place_of_adviser()
 
     def known(self, register: Register) -> bool:

@@ -1,8 +1,6 @@
 """Record and event ids in little room: a canonical UUID is its 16 bytes, any other id its text in UTF-8."""
 from __future__ import annotations
 
-from uuid import UUID
-
 Packed = bytes
 
 _TEXT_MARK = b"\xff"
@@ -17,7 +15,7 @@ def pack(text: str) -> Packed:
             packed = bytes.fromhex(text.replace("-", ""))
         except ValueError:
             return text.encode()
-        if len(packed) == _UUID_BYTES and str(UUID(bytes=packed)) == text:
+        if len(packed) == _UUID_BYTES and _written(packed) == text:
             return packed
     encoded = text.encode()
     return _TEXT_MARK + encoded if len(encoded) == _UUID_BYTES else encoded
@@ -25,4 +23,10 @@ def pack(text: str) -> Packed:
 
 def unpack(packed: Packed) -> str:
     """The id as its source wrote it."""
-    return str(UUID(bytes=packed)) if len(packed) == _UUID_BYTES else packed.removeprefix(_TEXT_MARK).decode()
+    return _written(packed) if len(packed) == _UUID_BYTES else packed.removeprefix(_TEXT_MARK).decode()
+
+
+def _written(packed: bytes) -> str:
+    """A UUID as text; `uuid.UUID` takes ten times as long."""
+    digits = packed.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from binascii import crc32
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from schemas.common import council_of
 
 from .ending import NO_LONGER_APPLIES, Ending, OpenAlert, end
 from .evaluation import AlertKey, Evaluation, Finding
-from .evidence import Evidence, evidence_for
+from .evidence import NO_EVIDENCE, Evidence, evidence_for
 from .intervals import LAST_DAY
 from .person import Person, instant, microseconds
 from .policy import Policy
@@ -129,10 +130,11 @@ def settle(ref: str, person: Person, evaluation: Evaluation, policy: Policy, mar
         before, ended = open_before.pop(finding.key, None), ended_before.pop(finding.key, None)
         origin: OpenEntry | EndedEntry | None = ended if before is None else before
         mode: Mode = origin.mode if origin is not None else "backfill" if first or _crc(finding.rule) not in known else "live"
-        entry = _entry(finding, person, evaluation, policy, origin, mode, at)
+        entry = _entry(finding, person, policy, origin, mode, at)
         if before is not None and _same(before, entry):
             open_now.append(before)
             continue
+        entry = replace(entry, evidence=evidence_for(finding.clock, evaluation.history))
         open_now.append(entry)
         published.append(Publication(*_record(ref, entry)))
     for gone in open_before.values():
@@ -187,8 +189,9 @@ def adopt(person: Person, alert: Alert) -> bool:
     return True
 
 
-def _entry(finding: Finding, person: Person, evaluation: Evaluation, policy: Policy, origin: OpenEntry | EndedEntry | None,
-           mode: Mode, at: int) -> OpenEntry:
+def _entry(finding: Finding, person: Person, policy: Policy, origin: OpenEntry | EndedEntry | None, mode: Mode,
+           at: int) -> OpenEntry:
+    """What is to be known of an open alert; its evidence is gathered only if it is published."""
     clock, facts = finding.clock, person.facts
     assert clock.due_on is not None
     assert clock.opens_on is not None
@@ -196,7 +199,7 @@ def _entry(finding: Finding, person: Person, evaluation: Evaluation, policy: Pol
     return OpenEntry(
         clock.anchor_on, 1 if origin is None else origin.sequence + 1, mode,
         at if origin is None else origin.detected_at, clock.standard.id, finding.severity, clock.due_on, clock.opens_on,
-        facts.adviser_ref, facts.team_ref, policy.id, policy.version, evidence_for(clock, evaluation.history))
+        facts.adviser_ref, facts.team_ref, policy.id, policy.version, NO_EVIDENCE)
 
 
 def _same(before: OpenEntry, now: OpenEntry) -> bool:
@@ -252,6 +255,7 @@ def _open_entry(alert: Alert) -> OpenEntry:
         alert.policy.id, alert.policy.version, evidence)
 
 
+@cache
 def _crc(rule: str) -> bytes:
     return crc32(rule.encode()).to_bytes(4, "big")
 

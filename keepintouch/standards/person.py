@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from keepintouch.calendar import london_day
+from keepintouch.calendar import london_day, london_midnight
 from schemas.events import Contact, EventData, Feed, PersonErased, RecordVoided, Visit
 from schemas.events import Person as Snapshot
 
@@ -27,6 +27,7 @@ REGISTER_LIMIT = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1) // _MICROSECOND
+_AFTER_EVERYTHING = 2**63
 
 
 class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -195,6 +196,12 @@ def instant(microseconds: int) -> datetime:
 def _day_of_hour(hour: int) -> int:
     """The London day number of an hour counted from 1970: clocks have changed on the hour since the railways' time of 1847."""
     return london_day(instant(hour * _HOUR)).toordinal()
+
+
+@lru_cache(maxsize=1024)
+def first_instant(day: int) -> int:
+    """When a London day begins, in microseconds since 1970; after everything, for a day past the calendar's end."""
+    return microseconds(london_midnight(date.fromordinal(day))) if day <= date.max.toordinal() else _AFTER_EVERYTHING
 
 
 def _settle_ties(ordered: list[Register]) -> None:
