@@ -76,8 +76,9 @@ class Screen:
                             (found, (("in meaningful contact", standing.meaningful, "red"),))):
             for text, share, colour in rows:
                 table.add_row(f"[bold {colour}]{share:6.1%}[/]", Bar(1, 0, share, width=8, color=colour), text)
-        found.add_row("", "", "[dim]seen in the last eight weeks,[/]")
-        found.add_row("", "", "[dim]or spoken to by someone they know[/]")
+        found.add_row("", "", "[dim]seen, or spoken to by[/]")
+        found.add_row("", "", "[dim]someone they know,[/]")
+        found.add_row("", "", "[dim]within eight weeks[/]")
         self._console.print(Columns([
             Panel(reported, title="The council reported", border_style="green", width=_WIDTH // 2 - 1, height=6),
             Panel(found, title="Keep in Touch finds", border_style="red", width=_WIDTH // 2 - 1, height=6)]))

@@ -24,13 +24,15 @@ from .stack import MONITOR, NOTIFIER, Stack
 from .watching import AlertWatch, Published, Sent, TextWatch
 
 POLICY, REPORTED = "standard_8_week", "letter_2017"
-SECONDS_A_DAY = 7.0
+SECONDS_A_DAY = 6.0
 """Real seconds in which a day of the story passes."""
 _DAYS = 4
 _SETTLE_SECONDS = 1.5
 _BEFORE_MIDNIGHT = timedelta(hours=2)
 _LAST_HOUR = 11
 _PATIENCE = 60.0
+_LEAD = (4.0, 15.0)
+"""Bounds of the real seconds given to the services to start again before the faster clock begins."""
 _PHONES_A_MORNING = 3
 
 
@@ -59,26 +61,35 @@ def tell(screen: Screen) -> None:
         duty = next(member.worker_ref for member in council.staff if member.role == "duty")
         with Stack(council.council, POLICY, fallback=duty, settle_seconds=_SETTLE_SECONDS, say=screen.step) as stack:
             screen.step(f"Apache Kafka listens at {stack.kafka.bootstrap_servers}; topics are made")
-            events = arrivals.result()
-            history = [arrival for arrival in events if arrival.at < council.boundary]
-            lead = _backfill(screen, stack, council, history)
+            started = _start(stack, LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC)))
+            history = _feed(screen, stack, council, arrivals.result())
+            lead = _wait_until_evaluated(screen, stack, started)
             _tell_figures(screen, stack, council)
-            tally = _live(screen, stack, council, events[len(history):], lead)
+            tally = _live(screen, stack, council, arrivals.result()[len(history):], lead)
     screen.chapter("In the end")
     screen.summary(_summary(tally, time.monotonic() - began))
     screen.step("Everything has been stopped; nothing is left behind.")
 
 
-def _backfill(screen: Screen, stack: Stack, council: Simulation, history: Sequence[Arrival]) -> float:
-    """Returns the real seconds that the services took to start."""
+def _start(stack: Stack, clock: LinearClock) -> float:
+    """Start the services; returns the real time at which that was."""
+    stack.start(NOTIFIER, clock)
+    stack.start(MONITOR, clock)
+    return time.monotonic()
+
+
+def _feed(screen: Screen, stack: Stack, council: Simulation, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    """Write the history into Kafka as an export has it, one person after the other: the order of events does not matter."""
     started = time.monotonic()
-    stack.feed(council.staff, history)
+    history = [arrival for arrival in arrivals if arrival.at < council.boundary]
+    stack.feed(council.staff, sorted(history, key=lambda arrival: arrival.event.subject))
     screen.step(f"{council.people} care leavers, {len(council.staff)} staff and {len(history):,} events of a year are in "
                 f"care.events.v1 ({time.monotonic() - started:.1f} s)")
-    started = time.monotonic()
-    clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC))
-    stack.start(MONITOR, clock)
-    stack.start(NOTIFIER, clock)
+    return history
+
+
+def _wait_until_evaluated(screen: Screen, stack: Stack, started: float) -> float:
+    """Returns the real seconds that the services took to start."""
     stack.wait_ready(MONITOR, NOTIFIER)
     took = time.monotonic() - started
     deadline = time.monotonic() + _PATIENCE
@@ -87,7 +98,7 @@ def _backfill(screen: Screen, stack: Stack, council: Simulation, history: Sequen
         if time.monotonic() > deadline:
             raise UserError(f"contact_monitor did not finish its first evaluation within {_PATIENCE:.0f} s")
         time.sleep(0.05)
-    screen.step(f"contact_monitor has folded them and held everyone against {POLICY} ({time.monotonic() - started:.1f} s)")
+    screen.step(f"contact_monitor has folded them and held everyone against {POLICY}")
     return took
 
 
@@ -106,9 +117,9 @@ def _live(screen: Screen, stack: Stack, council: Simulation, events: Sequence[Ar
     """`lead`: the real seconds that the services need to start again; the faster clock begins after them."""
     screen.chapter(f"The days after, a day in {SECONDS_A_DAY:.0f} seconds")
     stack.services.stop(MONITOR, NOTIFIER)
-    clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC) + timedelta(seconds=lead), 86_400 / SECONDS_A_DAY)
-    stack.start(NOTIFIER, clock)
-    stack.start(MONITOR, clock)
+    begins = datetime.now(UTC) + timedelta(seconds=min(max(0.8 * lead, _LEAD[0]), _LEAD[1]))
+    clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, begins, 86_400 / SECONDS_A_DAY)
+    _start(stack, clock)
     stack.wait_ready(MONITOR, NOTIFIER)
     end = datetime.combine(council.last_day + timedelta(days=_DAYS), datetime.min.time(), LONDON) + timedelta(hours=_LAST_HOUR)
     with AlertWatch(stack.kafka) as alerts, sending(stack.kafka) as sender:
