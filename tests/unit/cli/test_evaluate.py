@@ -100,6 +100,22 @@ class TestOpen:
         ended, *_ = map(json.loads, ran.out.splitlines())
         assert ended == line | {"status": "withdrawn", "end_reason": "recorded_late", "recording_lag_days": 0}
 
+    @pytest.mark.parametrize(("changes", "ending"), [
+        ({"anchor_on": "2024-05-14", "due_on": "2024-06-11"}, ("withdrawn", "recorded_late", 0)),   # the call was the day after
+        ({"anchor_on": "2024-05-14", "due_on": "2024-05-15"}, ("withdrawn", "recorded_late", 0)),
+        ({"anchor_on": "2024-05-14", "due_on": "2024-05-14"}, ("cleared", "done", None)),
+        ({"anchor_on": "2024-05-15", "rule": "plan_review_overdue"}, ("withdrawn", "corrected", None)),
+        ({"anchor_on": "2024-05-01", "rule": "plan_review_overdue"}, ("withdrawn", "corrected", None)),  # the very from day
+        ({"anchor_on": "2024-04-30", "rule": "plan_review_overdue"}, ("cleared", "done", None)),
+        ({"rule": "no_adviser"}, ("cleared", "no_longer_applies", None)),
+        ({"rule": "unheard_of"}, ("cleared", "no_longer_applies", None)),
+    ])
+    def test_how_it_ended(self, changes: dict[str, Any], ending: tuple[str, str, int | None], tmp_path: Path) -> None:
+        earlier = self.earlier(tmp_path, [self.alert(**changes)])
+        ran = run("--policy", PLAIN, "--as-of", "2024-06-12T11:00:00+01:00", "--open", earlier, stdin=text(events("001")))
+        ended = json.loads(ran.out.splitlines()[0])
+        assert (ended["status"], ended["end_reason"], ended["recording_lag_days"]) == ending
+
     def test_whatever_is_no_open_alert_is_passed_over(self, tmp_path: Path) -> None:
         lines = ["{not json", "[]", "17", "", self.alert(status="cleared"), self.alert(kind="person"), self.alert(anchor_on=None),
                  self.alert(due_on="soon"), {"kind": "alert", "status": "open"}, self.alert(person_ref="lancashire:nobody")]

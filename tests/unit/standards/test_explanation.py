@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from keepintouch.standards.clocks import Why
 from keepintouch.standards.explanation import Explanation, OutOfScope, RecordReason, StandardReason, Verdict, explain
+from keepintouch.standards.ladder import Kind
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Miss
 from keepintouch.standards.policy_file import load_policy
@@ -76,6 +78,44 @@ def test_records_of_a_recurring_standard() -> None:
     assert records["text"].kind.channel == "text"
 
 
+def test_what_is_said_of_each_record() -> None:
+    told = person(
+        visit("2024-05-01", record_id="met", worker_ref=OTHER), contact("2024-06-13", record_id="today", worker_ref=OTHER),
+        contact("2024-06-14", "text", record_id="to-come", worker_ref=OTHER), void("gone", "2024-05-28T10:00:00Z"))
+    records = by_id(standard(explained("plain", told), "test-plain/contact_overdue/1"))
+    day = TODAY.toordinal()
+    assert records["today"] == RecordReason("today", day, Kind("personal_adviser", "completed", channel="phone"), OTHER, True,
+                                            Verdict.ANCHORS)
+    assert records["to-come"] == RecordReason("to-come", day + 1, Kind("personal_adviser", "completed", channel="text"), OTHER,
+                                              True, Verdict.TO_COME)
+    assert records["gone"] == RecordReason("gone", None, None, None, False, Verdict.VOIDED)
+
+
+def test_a_record_on_the_day_the_clock_starts_is_not_too_early() -> None:
+    told = person(contact("2024-05-15", record_id="first"), contact("2024-05-20", record_id="newest"),
+                  supported_since="2024-05-15")
+    records = by_id(standard(explained("plain", told), "test-plain/contact_overdue/1"))
+    assert [record.verdict for record in records.values()] == [Verdict.SATISFIES, Verdict.ANCHORS]
+
+
+def test_it_is_explained_as_it_was_evaluated() -> None:
+    """With the feeds, what is open, and what the council requires besides."""
+    policy, told = load_policy(str(POLICIES / "test-plain.yaml")), person(contact("2024-05-15", record_id="call"))
+    more, today, key = frozenset({"visits"}), TODAY.toordinal(), ("contact_overdue", date(2024, 5, 15).toordinal())
+
+    def why(*how: Any) -> Why:
+        found = explain(told, policy, today, *how)
+        assert found is not None
+        clock = standard(found, "test-plain/contact_overdue/1").clock
+        assert clock is not None
+        return clock.why
+
+    assert why({}) is Why.PAST_ITS_DAY
+    assert why({}, (), more) is Why.FEEDS_BEHIND
+    assert why({}, [key], more) is Why.STAYS_OPEN
+    assert why({"visits": today}, (), more) is Why.PAST_ITS_DAY
+
+
 def test_records_of_what_is_needed_once() -> None:
     told = person(
         visit("2024-06-02", record_id="before"), visit("2024-06-04", record_id="first"), visit("2024-06-05", record_id="second"),
@@ -103,8 +143,10 @@ def test_what_no_record_satisfies() -> None:
     ("test-homes/never_met/1", visit("2024-06-01", worker_ref=OTHER, record_id="r"), Miss.NOT_ADVISER),
     ("test-homes/visit_overdue/3", visit("2024-06-01", worker_role="manager", record_id="r"), Miss.ROLE),
     ("test-homes/visit_overdue/1", visit("2024-06-01", "office", record_id="r"), Miss.RUNG),
+    ("test-homes/visit_overdue/1", visit("2024-06-01", worker_ref=OTHER, record_id="r"), None),
+    ("test-homes/never_met/1", visit("2024-06-01", record_id="r"), None),
     ("test-homes/custody_visit_overdue/1", visit("2024-06-01", "home", record_id="r"), Miss.LOCATION)])
-def test_why_a_record_does_not_satisfy(name: str, record: Any, miss: Miss) -> None:
+def test_why_a_record_does_not_satisfy(name: str, record: Any, miss: Miss | None) -> None:
     told = person(record, accommodation=home(code="X", hostel=True, council_provided=True))
     assert by_id(standard(explained("homes", told), name))["r"].miss is miss
 
@@ -134,6 +176,14 @@ def test_what_counts_meanwhile_and_what_does_not() -> None:
         "known": (False, Miss.KNOWN), "stranger": (True, None), "cancelled": (False, Miss.RUNG),
         "unwritten": (False, Miss.CHANNEL), "family": (False, Miss.THIRD_PARTY)}
     assert [record.known for record in records.values()] == [True, True, True, True, False, False, False, False]
+
+
+def test_what_came_before_the_anchor_is_of_the_right_kind_but_does_not_count() -> None:
+    told = person(contact("2024-04-10T09:00:00Z", "text", record_id="before"), visit("2024-04-10T11:00:00Z", record_id="anchor"),
+                  contact("2024-04-10T12:00:00Z", "text", record_id="after"))
+    records = by_id(standard(explained("texts", told), "test-texts/text_only/1"))
+    assert {name: (record.counts_meanwhile, record.meanwhile_miss) for name, record in records.items()} == {
+        "before": (False, None), "anchor": (False, Miss.CHANNEL), "after": (True, None)}
 
 
 def test_what_came_in_is_not_what_went_out() -> None:

@@ -14,7 +14,7 @@ from keepintouch.standards.policy import Policy
 from keepintouch.standards.policy_file import load_policy
 from schemas.alerts import Alert
 
-from .told import OTHER, REF, contact, erased, person, snapshot, visit, void
+from .told import OTHER, REF, contact, erased, home, person, snapshot, visit, void
 
 POLICIES = Path(__file__).parents[2] / "conformance/policies"
 PLAIN, HOMES, STRICT = (load_policy(str(POLICIES / f"test-{name}.yaml")) for name in ("plain", "homes", "strict"))
@@ -54,6 +54,8 @@ def test_what_is_found_at_the_first_evaluation_is_backfill_and_everything_after_
     opened = the(settle(told, noon("2024-06-13")))
     assert (opened.mode, opened.sequence, opened.status, opened.opens_on) == ("live", 1, "open", date(2024, 6, 13))
     assert (opened.detected_at, opened.ended_at, opened.end_reason) == (noon("2024-06-13"), None, None)
+    assert str(opened.alert_id) == "b139ceec-fb53-5c6b-8901-04f0ef70d279", "the same from whatever run"
+    assert (opened.council, opened.person_ref, opened.team_ref) == ("lancashire", REF, "north")
     late = last_called("2024-05-01")
     assert the(settle(late, noon("2024-06-13"))).mode == "backfill"
     assert the(settle(late, noon("2024-11-20"))).mode == "live", "the plan review, due on 15 November"
@@ -74,6 +76,31 @@ def test_another_policy_version_or_other_feeds_make_backfill_and_publish_what_is
     assert (again.mode, again.sequence, again.policy.id, again.detected_at) == ("live", 2, "test-homes", noon("2024-06-13"))
     assert (never_met.rule, never_met.mode, never_met.sequence) == ("never_met", "backfill", 1)
     assert settle(told, noon("2024-06-13"), HOMES) == []
+
+
+def test_the_first_evaluation_under_another_policy_is_backfill_though_the_rule_is_known() -> None:
+    told = last_called("2024-05-15")
+    settle(told, noon("2024-05-16"))
+    assert alerts(settle(told, noon("2024-06-13"), HOMES))[0].mode == "backfill"
+
+
+def test_the_standard_named_on_the_alert_judges_its_end() -> None:
+    """In bed and breakfast only someone known counts, whatever the other standard of the rule would make of a stranger's call."""
+    told = person(visit("2024-05-15", record_id="met"), accommodation=home(code="W"))
+    opened = next(alert for alert in alerts(settle(told, noon("2024-05-30"), HOMES)) if alert.rule == "contact_overdue")
+    assert (opened.standard, opened.anchor_on) == ("test-homes/contact_overdue/1", date(2024, 5, 15))
+    told.fold("x1", contact("2024-06-05", worker_ref=OTHER))
+    told.fold("x2", visit("2024-05-14", record_id="met", recorded_at="2024-06-06T10:00:00Z"))
+    ended = next(a for a in alerts(settle(told, noon("2024-06-06"), HOMES)) if a.alert_id == opened.alert_id)
+    assert (ended.status, ended.end_reason) == ("withdrawn", "corrected")
+
+
+def test_a_call_typed_up_late_withdraws_with_its_lag() -> None:
+    told = last_called("2024-05-15")
+    settle(told, noon("2024-06-13"))
+    told.fold("x1", contact("2024-06-10", recorded_at="2024-06-14T09:00:00Z"))
+    ended = the(settle(told, noon("2024-06-14")))
+    assert (ended.status, ended.end_reason, ended.recording_lag_days) == ("withdrawn", "recorded_late", 4)
 
 
 def test_the_first_evaluation_at_which_a_rule_is_not_unknown_is_backfill() -> None:
@@ -158,6 +185,21 @@ def test_evidence_is_the_anchor_and_then_the_newest_five_in_all() -> None:
     assert (alert.detail.last_seen_at_home_on, alert.detail.met_adviser) == (date(2024, 4, 1), False)
 
 
+def test_evidence_begins_with_the_anchor_s_instant() -> None:
+    told = person(contact("2024-05-01T09:00:00Z", "text", record_id="before"), contact("2024-05-01T11:00:00Z", record_id="call"),
+                  contact("2024-05-01T12:00:00Z", "text", record_id="after"),
+                  contact("2024-05-02T12:00:00Z", "text", record_id="from-them", direction="in"),
+                  contact("2024-05-03T12:00:00Z", "other", record_id="unwritten"), plan_reviewed_on="2024-05-15")
+    alert = the(settle(told, noon("2024-06-13")))
+    assert alert.evidence == ["call", "unwritten", "from-them", "after"]
+    assert (alert.detail.written_since_anchor, alert.detail.attempts_since_anchor) == (1, 0)
+
+
+def test_nothing_since_is_not_strangers_only() -> None:
+    alert = the(settle(last_called("2024-05-01"), noon("2024-06-13")))
+    assert (alert.detail.strangers_only, alert.detail.written_since_anchor, alert.evidence) == (False, 0, ["call"])
+
+
 def test_an_erasure_leaves_a_tombstone_for_each_alert_open_or_ended() -> None:
     told = person(contact("2024-05-01", record_id="call"), plan_reviewed_on="2023-11-30")
     ids = {alert.alert_id for alert in alerts(settle(told, noon("2024-06-13")))}
@@ -188,7 +230,8 @@ def test_when_a_council_leaves_its_alerts_end_and_are_remembered() -> None:
     opened = the(settle(told, noon("2024-06-13")))
     ended = the(ledger.close(REF, told, noon("2024-06-14"), london_day(noon("2024-06-14")).toordinal()))
     assert (ended.status, ended.end_reason, ended.sequence) == ("cleared", "no_longer_applies", 2)
-    assert ended.alert_id == opened.alert_id
+    assert (ended.alert_id, ended.ended_at) == (opened.alert_id, noon("2024-06-14"))
+    assert stored.load(stored.dump(told)).ledger == told.ledger
     assert ledger.open_keys(told) == ()
     assert ledger.close(REF, told, noon("2024-06-15"), london_day(noon("2024-06-15")).toordinal()) == []
     later = noon("2024-06-14") + timedelta(days=400)
@@ -223,6 +266,21 @@ class TestTakenBack:
         assert told.ledger is not None
         assert (lost.ledger.open, set(lost.ledger.ended)) == (told.ledger.open, set(told.ledger.ended))
         assert settle(lost, noon("2024-06-13")) == []
+
+    def test_several_of_each_are_kept(self) -> None:
+        told = person(contact("2024-05-01", record_id="call"), plan_reviewed_on="2023-11-30", adviser_ref=None,
+                      adviser_since="2024-06-03")
+        opened = alerts(settle(told, noon("2024-06-13")))
+        told.fold("x1", snapshot(category="none", recorded_at="2024-06-13T10:00:00Z"))
+        ended = alerts(settle(told, noon("2024-06-13")))
+        for published in (opened, ended):
+            lost = person()
+            for alert in published:
+                assert ledger.adopt(lost, alert)
+            assert lost.ledger is not None
+            assert (len(lost.ledger.open), len(lost.ledger.ended)) == ((3, 0) if published is opened else (0, 3))
+            assert (lost.ledger.mark, lost.ledger.known) == (ledger.NEVER, b"")
+            assert stored.load(stored.dump(lost)).ledger == lost.ledger
 
     def test_what_is_older_than_the_ledger_changes_nothing(self) -> None:
         told = last_called("2024-05-15")

@@ -77,8 +77,22 @@ def test_an_erasure_forgets_what_was_recorded_up_to_its_instant() -> None:
     assert not told.fold("y", erased("2024-04-01T16:00:00Z")), "an earlier one"
     assert not told.fold("z", contact("2024-05-01", record_id="old")), "what it forgets may come later"
     assert not told.fold("z", snapshot())
+    assert not told.fold("z", snapshot(recorded_at="2024-05-01T16:00:00Z")), "at the same instant the erasure wins"
     assert told.fold("z", snapshot(recorded_at="2024-05-01T16:00:00.000001Z"))
     assert told.facts is not None
+
+
+def test_an_erasure_wins_at_the_snapshot_s_own_instant() -> None:
+    told = person(contact("2024-05-01T10:00:00Z", recorded_at="2024-05-01T16:00:00Z"), recorded_at="2024-05-01T16:00:00Z")
+    assert told.fold("x", erased("2024-05-01T16:00:00Z"))
+    assert (told.facts, told.registers) == (None, {})
+
+
+def test_a_statement_repeated_changes_nothing() -> None:
+    told = Person()
+    for statement in (snapshot(), contact("2024-05-01", record_id="r"), void("r2", "2024-05-01T16:00:00Z")):
+        assert told.fold("e1", statement)
+        assert not told.fold("e1", statement)
 
 
 def test_a_later_snapshot_outlives_an_erasure() -> None:

@@ -11,7 +11,7 @@ from keepintouch.standards.evaluation import evaluate
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy_file import load_policy
 
-from .told import ADVISER, OTHER, REF, contact, home, person, snapshot, visit, void
+from .told import ADVISER, OTHER, REF, contact, erased, home, person, snapshot, visit, void
 
 POLICY = load_policy(str(Path(__file__).parents[2] / "conformance/policies/test-homes.yaml"))
 TODAY = date(2024, 6, 13)
@@ -49,7 +49,8 @@ def test_the_header_is_read_without_decoding_the_rest() -> None:
     form = stored.dump(told, due_on=739_051, waits_for_feed=True)
     cut = form[:len(form) // 4]
     assert stored.header(cut) == (stored.VERSION, True, 739_051, ledger.policy_mark(POLICY))
-    with pytest.raises(stored.StoredFormError):
+    assert stored.header(form[:14]) == stored.header(form)
+    with pytest.raises(stored.StoredFormError, match="truncated"):
         stored.load(cut)
 
 
@@ -72,6 +73,23 @@ def test_everything_comes_back() -> None:
     assert (again.facts, again.registers, again.ledger, again.erased_at) == (told.facts, told.registers, told.ledger, None)
     assert [again.worker(r) for r in again.in_order()] == [ADVISER, None, OTHER, None]
     assert stored.dump(again) == stored.dump(told)
+
+
+def test_that_someone_was_erased_comes_back_too() -> None:
+    told = person(contact("2024-05-01"))
+    told.fold("x", erased("2024-06-01T16:00:00Z"))
+    again = stored.load(stored.dump(told))
+    assert (again.erased_at, again.facts, again.ledger) == (told.erased_at, None, None)
+    assert not again.fold("y", snapshot(recorded_at="2024-06-01T16:00:00Z"))
+
+
+def test_another_version_is_named() -> None:
+    with pytest.raises(stored.StoredFormError, match=r"a person of version 2; this code reads 1"):
+        stored.header(b"\x02\x07" + bytes(20))
+    with pytest.raises(stored.StoredFormError, match=r"a person of version None"):
+        stored.header(b"")
+    with pytest.raises(stored.StoredFormError, match=r"a feed's mark of version 2; this code reads 1"):
+        stored.load_feed(b"\x02\x07\x07\x07\x07")
 
 
 def test_workers_stand_in_the_order_of_their_first_record() -> None:
