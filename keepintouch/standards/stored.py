@@ -122,9 +122,7 @@ def feed_of(key: bytes) -> tuple[str, str] | None:
 def _canonical(person: Person) -> tuple[list[str], list[Register]]:
     """Workers in the order of their first record, and registers in the order of time with their workers renumbered."""
     ordered = person.in_order()
-    places: dict[int, int] = {-1: -1}
-    for register in ordered:
-        places.setdefault(register.worker, len(places) - 1)
+    places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[register.worker for register in ordered]]), start=-1)}
     if all(old == new for old, new in places.items()):
         return person.workers[:len(places) - 1], ordered
     workers = [person.workers[old] for old in places if old >= 0]

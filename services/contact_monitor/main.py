@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import faust
+import uvloop
 from faust.types import TP
 
 from keepintouch.runtime.clock import clock_from_env
@@ -73,6 +74,7 @@ def run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
 def _work(app: faust.App) -> None:
     """Run Faust until a signal; anything else that ends it is unexpected."""
     _quieten()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with Path(os.devnull).open("w") as nowhere:  # what it prints of a crash could hold what no log of ours may
         worker = faust.Worker(app, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True, stderr=nowhere)
         worker.spinner = None  # it would write to the terminal whatever is said of being quiet

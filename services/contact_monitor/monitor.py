@@ -23,8 +23,8 @@ from .state import PartitionState
 
 MOST_EVALUATED = 200
 """People evaluated because a day has come, per partition and round: a round must not hold a batch up."""
-_PACE_WHEN_BEHIND = 0.5
-"""Seconds between writes while a partition catches up: each person is then written once for many events."""
+_PACE_WHEN_BEHIND = 2.0
+"""Most seconds between writes while a partition catches up: each person is then written once for many events."""
 _TICK = 0.05
 _MOST_UNWRITTEN = 50_000
 _LAST_WRITE = 5.0
@@ -120,8 +120,9 @@ class Monitor:
                 await asyncio.wait_for(self._news.wait(), _TICK)
             self._news.clear()
             await self.round()
-            if not all(shard.caught_up for shard in self._shards.values()):
-                await asyncio.sleep(_PACE_WHEN_BEHIND)
+            until = time.monotonic() + _PACE_WHEN_BEHIND
+            while self._far_behind() and time.monotonic() < until:
+                await asyncio.sleep(_TICK)
 
     async def round(self) -> None:
         """One write: findings, then states, then offsets."""
@@ -182,6 +183,11 @@ class Monitor:
         self._targets = {p: extent.end for p, extent in extents.items()}
         self._alerts_read = dict.fromkeys(partitions, alerts_read)
         return shards
+
+    def _far_behind(self) -> bool:
+        """Whether there is no hurry to write: something is still to be caught up with, and nobody waits for room."""
+        return any(shard.position < self._targets[partition] for partition, shard in self._shards.items()) and all(
+            shard.unwritten < _MOST_UNWRITTEN for shard in self._shards.values())
 
     def _next_writes(self, partition: int) -> Writes | None:
         """Evaluate, and take what one shard has to write; None where there is nothing."""
