@@ -24,12 +24,16 @@ from keepintouch.runtime.stopping import fail_stop
 from keepintouch.runtime.topics import EVENTS
 
 from .faust_batches import BatchSchema, Handover, batch_scheduler, batch_transport
-from .kafka import Restorer, Writer, check_topics
+from .kafka import Writer, check_topics
 from .monitor import Monitor
+from .restorer import Restorer
 from .rulebook import Rulebook
 from .settings import MonitorSettings
 
 _RECORDS_A_FETCH = 2_000
+_SLOWEST_RESTORE = 3600.0
+"""Seconds without a fetch after which a worker loses its partitions. While it restores it fetches nothing; that it is alive at
+all is seen by its heartbeats."""
 _LOOK_AT_FAUST = 0.2
 _USER_ERROR_STATUS = 2
 
@@ -88,13 +92,13 @@ def _work(app: faust.App) -> None:
 def _quieten() -> None:
     """Leave out what libraries say at every start and rebalance, at a level above its worth."""
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # that a timer was a little late
-    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(is_news)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def is_news(record: logging.LogRecord) -> bool:
     """Not that the brokers are still making up their minds who coordinates, or that others join."""
-    if str(record.msg).startswith("Group Coordinator Request failed") and record.args:
-        return not getattr(record.args[0], "retriable", False) if isinstance(record.args, tuple) else True
+    if str(record.msg).startswith("Group Coordinator Request failed") and isinstance(record.args, tuple) and record.args:
+        return not getattr(record.args[0], "retriable", False)
     return "because it is rebalancing" not in str(record.msg)
 
 
@@ -103,7 +107,7 @@ def _faust_app(settings: MonitorSettings, kafka: KafkaSettings, folder: str, han
     app = faust.App(
         settings.app_id, **kafka.faust_config(), datadir=folder, store="memory://", web_enabled=False,
         topic_allow_declare=False, topic_disable_leader=True, stream_buffer_maxsize=16, stream_wait_empty=True,
-        broker_max_poll_records=_RECORDS_A_FETCH, broker_max_poll_interval=300.0, broker_commit_interval=0.5,
+        broker_max_poll_records=_RECORDS_A_FETCH, broker_max_poll_interval=_SLOWEST_RESTORE, broker_commit_interval=0.5,
         broker_rebalance_timeout=30.0, consumer_max_fetch_size=4 * 1024 * 1024, worker_redirect_stdouts=False,
         ConsumerScheduler=batch_scheduler(handover))
     app.transport = batch_transport(handover)(app.conf.broker_consumer, app)

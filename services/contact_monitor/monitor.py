@@ -21,8 +21,8 @@ from .rulebook import Rulebook
 from .shard import Shard, Writes
 from .state import PartitionState
 
-MOST_EVALUATED = 200
-"""People evaluated because a day has come, per partition and round: a round must not hold a batch up."""
+MOST_EVALUATED = 800
+"""People evaluated in a round because a day has come: some tenth of a second, in which a batch waits."""
 _PACE_WHEN_BEHIND = 2.0
 """Most seconds between writes while a partition catches up: each person is then written once for many events."""
 _TICK = 0.05
@@ -197,7 +197,7 @@ class Monitor:
             if all(each.caught_up for each in self._shards.values()):
                 log.info("caught_up", partitions=len(self._shards), count=sum(map(len, self._shards.values())))
         if shard.has_work(now, real):
-            shard.evaluate(now, real, MOST_EVALUATED)
+            shard.evaluate(now, real, -(-MOST_EVALUATED // len(self._shards)))
             self._news.set()
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)

@@ -26,9 +26,10 @@ from keepintouch.runtime.supervisor import Child, Supervisor
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, Topic, people_changelog
 from keepintouch.standards import stored
 from schemas.alerts import Alert
-from services.contact_monitor.kafka import Restorer, check_topics
+from services.contact_monitor.kafka import check_topics
 from services.contact_monitor.main import run as run_monitor
 from services.contact_monitor.ports import Extent
+from services.contact_monitor.restorer import Restorer
 from services.contact_monitor.settings import MonitorSettings
 from tests.processes import free_port, until
 from tests.unit.contact_monitor.events import a_policy, erased, in_bed_and_breakfast, person, seen, void

@@ -1,17 +1,19 @@
 """What the person who starts the monitor can put right is one line and exit status 2, before anything is begun."""
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFailedError
 
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings
 from keepintouch.runtime.settings import load_settings
-from services.contact_monitor.main import run
+from services.contact_monitor.main import is_news, run
 from services.contact_monitor.settings import MonitorSettings
 from tests.processes import free_port
 
@@ -88,3 +90,13 @@ def test_as_a_process_it_is_one_line_and_status_2(folder: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("contact_monitor: Kafka does not answer at ")
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(("message", "arguments", "news"), [
+    ("Group Coordinator Request failed: %s", (CoordinatorNotAvailableError(),), False),
+    ("Group Coordinator Request failed: %s", (GroupAuthorizationFailedError("g"),), True),
+    ("Heartbeat failed for group %s because it is rebalancing", ("g",), False),
+    ("Heartbeat session expired - marking coordinator dead", (), True)])
+def test_only_the_usual_noise_of_a_start_is_left_out(message: str, arguments: tuple[object, ...], news: bool) -> None:
+    record = logging.LogRecord("aiokafka.consumer.group_coordinator", logging.ERROR, "", 0, message, arguments, None)
+    assert is_news(record) is news
