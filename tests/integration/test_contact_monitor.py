@@ -177,6 +177,7 @@ def test_the_whole_way(monitors: Monitors) -> None:
 
     check_dead_letters(monitors, poison, where)
     monitors.send(seen("2024-02-20", ref_of(1), recorded_at="2024-02-20T11:59:00Z"))
+    until(lambda: monitors.gauges("one", "contact_monitor_events_total")['result="folded"'] + len(poison) == monitors.sent())
     monitors.children.stop("one")
     assert monitors.exit_status("one") == 0
     assert monitors.wait_for(lambda found: found[overdue].status == "cleared"), "what was folded was written …"
