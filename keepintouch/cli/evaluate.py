@@ -17,10 +17,11 @@ from keepintouch.acceptance import Accepted, accept_event
 from keepintouch.calendar import london_day
 from keepintouch.runtime.errors import UserError
 from keepintouch.standards.ending import OpenAlert, end
-from keepintouch.standards.evaluation import AlertKey, Evaluation, Finding, evaluate
+from keepintouch.standards.evaluation import Evaluation, Finding, evaluate
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Policy
 from keepintouch.standards.policy_file import SHIPPED, PolicyError, load_policy
+from keepintouch.standards.published import AlertKey
 from keepintouch.standards.world import World
 from schemas.alerts import alert_id
 from schemas.common import Day, Instant

@@ -8,7 +8,8 @@ from schemas.alerts import AlertStatus, EndReason
 
 from .clocks import start_day
 from .evaluation import Evaluation
-from .person import Facts, Person, Register, instant
+from .instants import instant
+from .person import Facts, Person, Register
 from .policy import Policy, Standard
 
 

@@ -14,9 +14,7 @@ from .intervals import LAST_DAY, Interval
 from .ladder import Rung
 from .person import Facts, Person
 from .policy import Policy, Standard
-
-AlertKey = tuple[str, int]
-"""Rule and anchor day: with the person, what makes an alert the same alert."""
+from .published import AlertKey
 
 
 @dataclass(frozen=True, slots=True)

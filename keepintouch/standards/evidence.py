@@ -1,31 +1,14 @@
 """What an alert shows beside itself: the contact there has been, and the records it rests on."""
 from __future__ import annotations
 
-import msgspec
-
 from .clocks import Clock
 from .history import History
 from .identifiers import unpack
 from .ladder import BY_COUNCIL, KINDS, RUNG_OF, Rung
+from .published import Evidence
 
 RECORDS_SHOWN = 5
 
-
-class Evidence(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """As of the evaluation that published the alert; days are day numbers."""
-
-    newest_days: tuple[int | None, int | None, int | None, int | None, int | None]
-    """Newest day of a council-role attempt (exactly), then at rung messaged, spoke, seen, seen at home or higher."""
-    met_adviser: bool | None
-    written_since_anchor: int
-    attempts_since_anchor: int
-    strangers_only: bool
-    record_ids: tuple[str, ...]
-    """The anchoring record, if any, then the newest since the anchor, newest first."""
-
-
-NO_EVIDENCE = Evidence((None, None, None, None, None), None, 0, 0, False, ())
-"""Stands in where none is gathered."""
 
 _ATTEMPTS = frozenset(number for number in BY_COUNCIL if RUNG_OF[number] is Rung.ATTEMPTED)
 _TRIED = frozenset(number for number in BY_COUNCIL if RUNG_OF[number] >= Rung.ATTEMPTED)

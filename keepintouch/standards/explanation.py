@@ -10,12 +10,13 @@ from enum import StrEnum
 
 from .circumstances import AGE_TOO_OLD, FIRST_AGE, Circumstances, circumstances
 from .clocks import Clock, FeedMarks, start_day
-from .evaluation import AlertKey, Evaluation, covers, evaluate
+from .evaluation import Evaluation, covers, evaluate
 from .history import History
 from .identifiers import unpack
 from .ladder import KINDS, VOID, Kind
 from .person import Person, Register
 from .policy import Miss, Policy, Standard, Who
+from .published import AlertKey
 
 
 class OutOfScope(StrEnum):

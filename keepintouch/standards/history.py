@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .instants import first_instant
 from .ladder import BY_COUNCIL, MEETINGS, RUNG_OF, VOID, Rung
-from .person import Person, Register, first_instant
+from .person import Person, Register
 from .policy import Despite, Needs, Who
 
 

@@ -12,90 +12,21 @@ from functools import cache
 from hashlib import blake2b
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
-from schemas.alerts import Alert, AlertDetail, EndReason, Mode, PolicyRef, Severity, alert_id
+from schemas.alerts import Alert, AlertDetail, EndReason, Mode, PolicyRef, alert_id
 from schemas.common import council_of
 
 from .ending import NO_LONGER_APPLIES, Ending, OpenAlert, end
-from .evaluation import AlertKey, Evaluation, Finding
-from .evidence import NO_EVIDENCE, Evidence, evidence_for
-from .intervals import LAST_DAY
-from .person import Person, instant, microseconds
+from .evaluation import Evaluation, Finding
+from .evidence import evidence_for
+from .instants import instant, microseconds
+from .person import Person
 from .policy import Policy
+from .published import NEVER, NO_EVIDENCE, AlertKey, EndedEntry, Evidence, Ledger, OpenEntry
 
-REMEMBERED_DAYS = 400
-"""How long an ended alert's id and sequence are remembered; then its key gets a tombstone."""
-NEVER = bytes(8)
-"""Policy mark of a person who has never been evaluated."""
 _NO_POLICY = b"\xff" * 8
 """Mark of a person to whom no policy applies: their council has left."""
-
-
-class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """The last published record of an open alert."""
-
-    anchor_on: int
-    sequence: int
-    mode: Mode
-    detected_at: int
-    standard: str
-    severity: Severity
-    due_on: int
-    opens_on: int
-    adviser_ref: str | None
-    team_ref: str | None
-    policy_id: str
-    policy_version: int | str
-    evidence: Evidence
-
-    @property
-    def rule(self) -> str:
-        """Stated by the standard's id: `<policy id>/<rule>/<k>`."""
-        return self.standard.split("/")[1]
-
-    @property
-    def key(self) -> AlertKey:
-        """Rule and anchor day."""
-        return self.rule, self.anchor_on
-
-
-class EndedEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """What is remembered of an ended alert."""
-
-    rule: str
-    anchor_on: int
-    sequence: int
-    mode: Mode
-    detected_at: int
-    ended_at: int
-
-    @property
-    def key(self) -> AlertKey:
-        """Rule and anchor day."""
-        return self.rule, self.anchor_on
-
-    @property
-    def forgotten_on(self) -> int:
-        """Day number on which its key gets a tombstone."""
-        return instant(self.ended_at).toordinal() + REMEMBERED_DAYS
-
-
-class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """Open alerts, ended ones, and under what policy which rules have been evaluated so far."""
-
-    mark: bytes
-    """Digest of the policy's id, version and feeds at the last evaluation."""
-    known: bytes
-    """CRC-32 of each rule that was not unknown at some evaluation, four bytes each, sorted."""
-    open: tuple[OpenEntry, ...] = ()
-    ended: tuple[EndedEntry, ...] = ()
-
-    @property
-    def next_change_on(self) -> int:
-        """The day on which the first ended alert is forgotten."""
-        return min((entry.forgotten_on for entry in self.ended), default=LAST_DAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,30 +4,22 @@ A person is a function of the *set* of statements folded in, whatever their orde
 """
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import date
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from keepintouch.calendar import london_day, london_midnight
 from schemas.events import Contact, EventData, Feed, PersonErased, RecordVoided, Visit
 from schemas.events import Person as Snapshot
 
 from .identifiers import Packed, pack, unpack
+from .instants import day_of, microseconds
 from .ladder import VOID, kind_of
-
-if TYPE_CHECKING:
-    from .ledger import Ledger
+from .published import Ledger
 
 REGISTER_LIMIT = 2_000
 """Records kept of one person; beyond it the one with the oldest `occurred_at` goes."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_HOUR = timedelta(hours=1) // _MICROSECOND
-_AFTER_EVERYTHING = 2**63
 
 
 class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -47,7 +39,7 @@ class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
     @property
     def day(self) -> int:
         """London day number on which it occurred."""
-        return _day_of_hour(self.occurred_at // _HOUR)
+        return day_of(self.occurred_at)
 
 
 class Home(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -180,28 +172,6 @@ class Person:
         self._ordered = None
         if self.facts is not None and self.facts.recorded_at <= recorded_at:
             self.facts = None
-
-
-def microseconds(instant: datetime) -> int:
-    """Microseconds since 1970 of an aware instant."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def instant(microseconds: int) -> datetime:
-    """The instant, in UTC, of microseconds since 1970."""
-    return _EPOCH + microseconds * _MICROSECOND
-
-
-@lru_cache(maxsize=65_536)
-def _day_of_hour(hour: int) -> int:
-    """The London day number of an hour counted from 1970: clocks have changed on the hour since the railways' time of 1847."""
-    return london_day(instant(hour * _HOUR)).toordinal()
-
-
-@lru_cache(maxsize=1024)
-def first_instant(day: int) -> int:
-    """When a London day begins, in microseconds since 1970; after everything, for a day past the calendar's end."""
-    return microseconds(london_midnight(date.fromordinal(day))) if day <= date.max.toordinal() else _AFTER_EVERYTHING
 
 
 def _settle_ties(ordered: list[Register]) -> None:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from .ledger import NEVER as NEVER
-from .ledger import Ledger
 from .person import Facts, Person, Register
+from .published import NEVER, Ledger
 
 VERSION = 1
 DUE_NOW = 0

@@ -16,9 +16,11 @@ from keepintouch.calendar import london_day
 from keepintouch.standards import ledger, stored
 from keepintouch.standards.clocks import State, Why
 from keepintouch.standards.evaluation import Evaluation, evaluate
+from keepintouch.standards.instants import instant
 from keepintouch.standards.intervals import LAST_DAY
-from keepintouch.standards.ledger import REMEMBERED_DAYS, Publication
-from keepintouch.standards.person import Person, instant
+from keepintouch.standards.ledger import Publication
+from keepintouch.standards.person import Person
+from keepintouch.standards.published import REMEMBERED_DAYS
 from schemas.alerts import Alert
 from schemas.events import EventData, Feed, PersonErased
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from keepintouch.calendar import london_day
-from keepintouch.standards import ledger, stored
+from keepintouch.standards import ledger, published, stored
 from keepintouch.standards.evaluation import evaluate
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Policy
@@ -71,7 +71,7 @@ def test_nothing_applies_any_more_and_in_the_end_nothing_is_remembered() -> None
     assert {(p.alert.status, p.alert.end_reason) for p in closed if p.alert} == {("cleared", "no_longer_applies")}
     assert len(closed) == len(opened)
     assert ledger.close(REF, someone, NOW, london_day(NOW).toordinal()) == []
-    gone = ledger.close(REF, someone, NOW, london_day(NOW).toordinal() + ledger.REMEMBERED_DAYS)
+    gone = ledger.close(REF, someone, NOW, london_day(NOW).toordinal() + published.REMEMBERED_DAYS)
     assert {(p.alert_id, p.alert) for p in gone} == {(alert.alert_id, None) for alert in opened}
     assert ledger.close(REF, Person(), NOW, 1) == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keepintouch.calendar import london_day
-from keepintouch.standards import ledger, stored
+from keepintouch.standards import ledger, published, stored
 from keepintouch.standards.evaluation import evaluate
 from keepintouch.standards.ledger import Publication
 from keepintouch.standards.person import Person
@@ -120,7 +120,7 @@ def test_the_first_evaluation_at_which_a_rule_is_not_unknown_is_backfill() -> No
 def test_the_mark_of_a_policy(policy: Policy, other: Policy) -> None:
     assert ledger.policy_mark(policy) != ledger.policy_mark(other)
     assert ledger.policy_mark(policy, frozenset({"visits"})) != ledger.policy_mark(policy)
-    assert len(ledger.policy_mark(policy)) == len(ledger.NEVER)
+    assert len(ledger.policy_mark(policy)) == len(published.NEVER)
     assert ledger.policy_mark(STRICT, frozenset({"visits"})) == ledger.policy_mark(STRICT), "which it requires already"
 
 
@@ -273,13 +273,13 @@ class TestTakenBack:
         opened = alerts(settle(told, noon("2024-06-13")))
         told.fold("x1", snapshot(category="none", recorded_at="2024-06-13T10:00:00Z"))
         ended = alerts(settle(told, noon("2024-06-13")))
-        for published in (opened, ended):
+        for records in (opened, ended):
             lost = person()
-            for alert in published:
+            for alert in records:
                 assert ledger.adopt(lost, alert)
             assert lost.ledger is not None
-            assert (len(lost.ledger.open), len(lost.ledger.ended)) == ((3, 0) if published is opened else (0, 3))
-            assert (lost.ledger.mark, lost.ledger.known) == (ledger.NEVER, b"")
+            assert (len(lost.ledger.open), len(lost.ledger.ended)) == ((3, 0) if records is opened else (0, 3))
+            assert (lost.ledger.mark, lost.ledger.known) == (published.NEVER, b"")
             assert stored.load(stored.dump(lost)).ledger == lost.ledger
 
     def test_what_is_older_than_the_ledger_changes_nothing(self) -> None:

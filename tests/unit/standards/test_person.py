@@ -6,7 +6,8 @@ import pytest
 
 from keepintouch.standards import stored
 from keepintouch.standards.identifiers import unpack
-from keepintouch.standards.person import REGISTER_LIMIT, Person, instant, microseconds
+from keepintouch.standards.instants import instant, microseconds
+from keepintouch.standards.person import REGISTER_LIMIT, Person
 from schemas.events import Feed
 
 from .told import ADVISER, OTHER, contact, erased, person, snapshot, visit, void

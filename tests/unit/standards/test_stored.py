@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keepintouch.standards import ledger, stored
+from keepintouch.standards import ledger, published, stored
 from keepintouch.standards.evaluation import evaluate
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy_file import load_policy
@@ -56,7 +56,7 @@ def test_the_header_is_read_without_decoding_the_rest() -> None:
 
 def test_whoever_was_never_evaluated_is_due_at_once() -> None:
     head = stored.header(stored.dump(person()))
-    assert (head.due_on, head.waits_for_feed, head.mark) == (stored.DUE_NOW, False, ledger.NEVER)
+    assert (head.due_on, head.waits_for_feed, head.mark) == (stored.DUE_NOW, False, published.NEVER)
 
 
 @pytest.mark.parametrize("form", [b"", b"\x02" + bytes(20), stored.dump(person())[:8], stored.dump(person())[:-1],
