@@ -41,7 +41,7 @@ packages() {
   say "Python packages (pinned by hash)"
   # A folder without our interpreter is from another machine, or half made.
   .venv/bin/python -c '' 2> /dev/null || .cache/uv/bin/uv venv -q --clear --python "$(command -v "$python")" .venv
-  .cache/uv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+  .cache/uv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 }
 
 project() {
