@@ -62,8 +62,22 @@ def test_what_cannot_be_seen_is_never_due_soon() -> None:
 
 def test_why_a_standard_is_ok() -> None:
     told = person(visit("2024-05-15"))
-    assert clock(on("2024-07-15", told, "texts"), "test-texts/never_met/1").why is Why.SATISFIED_ONCE
-    assert clock(on("2024-07-15", told, "texts"), "test-texts/text_only/1").why is Why.NOT_ENOUGH_MEANWHILE
+    once, silence = (clock(on("2024-07-15", told, "texts"), f"test-texts/{name}/1") for name in ("never_met", "text_only"))
+    assert (once.state, once.why, once.anchor_on) == (State.OK, Why.SATISFIED_ONCE, number("2023-03-10"))
+    assert (silence.state, silence.why, silence.anchor_on) == (State.OK, Why.NOT_ENOUGH_MEANWHILE, number("2024-05-15"))
+    assert once.anchor is silence.anchor is told.in_order()[0]
+    assert (once.due_on, once.opens_on, silence.due_on, silence.opens_on) == (None, None, None, None)
+
+
+def test_a_record_on_the_day_the_clock_starts_is_the_anchor() -> None:
+    """So that what came before it that day does not count."""
+    texts = [contact(f"2024-05-15T0{hour}:00:00Z", "text") for hour in (7, 8, 9)]
+    stands = clock(on("2024-06-30", person(*texts, contact("2024-05-15"), supported_since="2024-05-15"), "texts"),
+                   "test-texts/text_only/1")
+    assert (stands.why, stands.anchor is not None) == (Why.NOT_ENOUGH_MEANWHILE, True)
+    stands = clock(on("2024-06-30", person(*texts, contact("2024-05-14"), supported_since="2024-05-15"), "texts"),
+                   "test-texts/text_only/1")
+    assert (stands.state, stands.anchor, stands.anchor_on) == (State.OVERDUE, None, number("2024-05-15"))
 
 
 def test_a_council_may_require_more_feeds_than_its_policy() -> None:

@@ -179,11 +179,13 @@ def test_what_counts_meanwhile_and_what_does_not() -> None:
 
 
 def test_what_came_before_the_anchor_is_of_the_right_kind_but_does_not_count() -> None:
-    told = person(contact("2024-04-10T09:00:00Z", "text", record_id="before"), visit("2024-04-10T11:00:00Z", record_id="anchor"),
-                  contact("2024-04-10T12:00:00Z", "text", record_id="after"))
+    told = person(
+        visit("2024-03-10", "office", record_id="met"), contact("2024-04-10T09:00:00Z", "text", record_id="before"),
+        visit("2024-04-10T11:00:00Z", record_id="anchor"), contact("2024-04-10T12:00:00Z", "text", record_id="after"))
     records = by_id(standard(explained("texts", told), "test-texts/text_only/1"))
-    assert {name: (record.counts_meanwhile, record.meanwhile_miss) for name, record in records.items()} == {
-        "before": (False, None), "anchor": (False, Miss.CHANNEL), "after": (True, None)}
+    assert {name: (record.known, record.counts_meanwhile, record.meanwhile_miss) for name, record in records.items()} == {
+        "met": (True, False, Miss.CHANNEL), "before": (True, False, None), "anchor": (True, False, Miss.CHANNEL),
+        "after": (True, True, None)}
 
 
 def test_what_came_in_is_not_what_went_out() -> None:
