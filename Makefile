@@ -26,11 +26,9 @@ test-fast: setup  ## The tests that need no broker, in under a minute
 	@HYPOTHESIS_PROFILE=fast $(bin)/python -m pytest -q -n 2 --dist loadscope -m "not broker and not slow"
 
 test: setup lint  ## Everything: lint, types, architecture, all tests, coverage of the standards
-	@echo "== tests without a broker, on both cores"
-	@$(bin)/python -m pytest -q -n 2 --dist loadscope -m "not broker" --durations=10 --cov=keepintouch/standards --cov-branch \
+	@echo "== tests, on both cores"
+	@$(bin)/python -m pytest -n 2 --dist loadgroup --durations=10 --cov=keepintouch/standards --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95
-	@echo "== tests on a real Kafka"
-	@$(bin)/python -m pytest -v -m broker --durations=10
 
 lint: setup  ## Style (ruff), types (mypy), architecture (import-linter)
 	@echo "== style"; $(bin)/ruff check
