@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, note
@@ -43,3 +45,16 @@ def test_under_random_policies(seed: int, rng: Random, work: Path) -> None:
     found = difference(make_world(rng, known), policies, known, work)
     note(found or "")
     assert found is None
+
+
+@pytest.mark.parametrize("fault", [
+    ("keepintouch.standards.history.History.known", lambda self, register: False),
+    ("keepintouch.standards.evaluation._opening", lambda clock: clock.standard.place),
+    ("keepintouch.standards.ending._lag", lambda register: 0),
+    ("keepintouch.standards.clocks.Sight.complete_through", lambda self, day: True),
+    ("keepintouch.standards.circumstances.Circumstances.in_scope", property(lambda self: True)),
+])
+def test_a_fault_is_noticed(fault: tuple[str, Any], work: Path) -> None:
+    """Or the two could agree because nothing ever happens in these worlds."""
+    with patch(*fault):
+        assert any(difference(make_world(Random(seed), MODELS), POLICIES, MODELS, work) for seed in range(150))
