@@ -19,17 +19,14 @@ _SETTLE_SECONDS = 5.0
 
 
 def demo(
-    picture: Annotated[Path | None, typer.Option(help="Also save what was shown as an SVG picture in this file.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Also save the figures, as shown, as an SVG picture in this file.")] = None,
 ) -> None:
     """Tell the story of a county that reported 92 % in contact: on a real Kafka, in about a minute. Leaves nothing running.
 
     A Kafka given by KAFKA_BOOTSTRAP_SERVERS is used instead of a local one; its topics must be empty.
     """
     with exit_on_signals():
-        screen = Screen()
-        tell(screen)
-        if picture is not None:
-            screen.save_picture(picture)
+        tell(Screen(), picture)
 
 
 def up(

@@ -108,7 +108,7 @@ class Screen:
         self._console.print(Align.right(phone))
 
     def save_picture(self, path: Path) -> None:
-        """Save all that was shown as an SVG picture, in the viewer's own fonts: it loads nothing from anywhere."""
+        """Save what has been shown so far as an SVG picture, in the viewer's own fonts: it loads nothing from anywhere."""
         svg = self._console.export_svg(title="keepintouch demo")
         path.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 

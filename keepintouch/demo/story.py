@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from keepintouch.calendar import LONDON, london_day
 from keepintouch.publishing import Sender, sending
@@ -49,8 +50,11 @@ class Tally:
     """Real seconds from an event's being handed to Kafka to the alert that it caused."""
 
 
-def tell(screen: Screen) -> None:
-    """Run it all: about a minute, on real parts. Raises UserError for what is missing on this machine."""
+def tell(screen: Screen, picture: Path | None = None) -> None:
+    """Run it all: about a minute, on real parts; `picture`: where the figures are saved as SVG.
+
+    Raises UserError for what is missing on this machine.
+    """
     began = time.monotonic()
     screen.title("Keep in Touch", "A county reports that 92 % of its care leavers are in contact, and 94 % of their pathway "
                  "plans up to date. Every one has an adviser.\nIs it true? A made-up council with those figures, a real Kafka, "
@@ -65,6 +69,8 @@ def tell(screen: Screen) -> None:
             history = _feed(screen, stack, council, arrivals.result())
             lead = _wait_until_evaluated(screen, stack, started)
             _tell_figures(screen, stack, council)
+            if picture is not None:
+                screen.save_picture(picture)
             tally = _live(screen, stack, council, arrivals.result()[len(history):], lead)
     screen.chapter("In the end")
     screen.summary(_summary(tally, time.monotonic() - began))

@@ -37,6 +37,8 @@ from services.notifier.records import Gone, read_action, read_alert, read_staff
 GROUP, STAFF_GROUP = "notifier", "notifier-staff"
 _POLL_MS = 100
 _AT_ONCE = 500
+_OURS = (ALERTS, ALERT_ACTIONS)
+_JOIN_SECONDS = 5.0
 
 _log = get_logger(__name__)
 
@@ -95,12 +97,19 @@ class AlertReader:
     caught_up: threading.Event = field(default_factory=threading.Event)
     _consumer: KafkaConsumer | None = None
     _ends: dict[TopicPartition, int] = field(default_factory=dict)
+    _short_since: float = 0.0
 
     def run_once(self) -> None:
         """Read what there is, and commit."""
         if self._consumer is None:
-            self._consumer = kafka.consumer(self.settings, ALERTS, ALERT_ACTIONS, group=GROUP, max_poll_records=_AT_ONCE)
+            self._join()
+        assert self._consumer is not None
         batches = self._consumer.poll(timeout_ms=_POLL_MS)
+        if self._is_short_of_partitions(self._consumer):
+            _log.warning("partitions_missing", count=len(self._consumer.assignment()))
+            self.close()
+            self._consumer = None
+            return
         if batches:
             records = [record for batch in batches.values() for record in batch]
             if not self._take(records):
@@ -115,6 +124,25 @@ class AlertReader:
         """Leave the group."""
         if self._consumer is not None:
             self._consumer.close(autocommit=False)
+
+    def _join(self) -> None:
+        """Join the group, once the topics are known to the client: who leads the group deals out only what it knows of."""
+        self._consumer = kafka.consumer(self.settings, group=GROUP, max_poll_records=_AT_ONCE)
+        for topic in _OURS:
+            self._consumer.partitions_for_topic(topic)
+        self._consumer.subscribe(list(_OURS))
+        self._short_since = time.monotonic()
+
+    def _is_short_of_partitions(self, consumer: KafkaConsumer) -> bool:
+        """Whether for too long we have had nothing of one of our topics.
+
+        The client can join with a topic's partitions unknown for a moment, and then never look again (kafka-python 3.0.12).
+        There are at most as many of us as partitions, so everybody has some of each topic.
+        """
+        if {each.topic for each in consumer.assignment()} == set(_OURS):
+            self._short_since = time.monotonic()
+        patience = self.settings.session_timeout.total_seconds() + _JOIN_SECONDS
+        return time.monotonic() - self._short_since > patience
 
     def _take(self, records: Iterable[Any]) -> bool:
         """Put records into the book; False if we were asked to stop before all was done."""
