@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ from keepintouch.publishing import sending
 from keepintouch.runtime.clock import LinearClock
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, check_broker, read_to_end
-from keepintouch.runtime.local_broker import LocalBroker
+from keepintouch.runtime.local_broker import LocalBroker, free_ports
 from keepintouch.runtime.settings import load_settings
 from keepintouch.runtime.supervisor import Child, Supervisor
 from keepintouch.runtime.topics import ALERTS, EVENTS, create_topics, load_topics
@@ -40,7 +39,7 @@ class Stack:
         self._council, self._policy, self._fallback = council, policy, fallback
         self._settle_seconds, self._say = settle_seconds, say
         self._exits = contextlib.ExitStack()
-        self._ports = dict(zip((MONITOR, NOTIFIER), _free_ports(2), strict=True))
+        self._ports = dict(zip((MONITOR, NOTIFIER), free_ports(2), strict=True))
 
     def __enter__(self) -> Self:
         try:
@@ -128,11 +127,3 @@ class Stack:
                 "steps": [{"after": "0d", "to": ["adviser"]}, {"after": "1wd", "to": ["adviser"]},
                           {"after": "2wd", "to": ["manager"]}, {"after": "5wd", "to": ["service_manager"]}],
                 "critical": [{"after": "0d", "to": ["adviser", "manager"]}]}}}
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SHAPE = re.compile(r"(\d{1,6})(s|min|h|d|w)")
@@ -24,3 +24,13 @@ def _read(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_read)]
 """A settings field of this type takes the spelling above, and a timedelta."""
+
+
+def _not_too_short(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("give 1s or more")
+    return value
+
+
+AtLeastASecond = Annotated[Duration, AfterValidator(_not_too_short)]
+"""A duration of one second or more."""

@@ -119,7 +119,7 @@ class LocalBroker:
 
     def _start_on_free_ports(self) -> None:
         for left in (2, 1, 0):
-            self.port, control = _free_ports(2)
+            self.port, control = free_ports(2)
             self._configure(control)
             try:
                 self.start()
@@ -183,7 +183,8 @@ def prepare(say: Say = say_on_stderr) -> None:
             fresh.replace(archive)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return so many different loopback ports that nothing listens on just now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

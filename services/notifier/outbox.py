@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from schemas.notifications import FINAL_STATES
 from services.notifier.book import insert_new
 from services.notifier.channels import Accepted, Fault, NotSent, Outcome, Refused, Seen, Uncertain
 from services.notifier.publications import new_id, note_message, note_step
@@ -33,7 +34,6 @@ LOOKS = 2
 
 _RANK = {"pending": 0, "sending": 0, "uncertain": 0, "accepted": 1, "sent": 2, "delivered": 3, "undelivered": 3, "failed": 3,
          "dropped": 3}
-_FINAL_STATES = ("delivered", "undelivered", "failed")
 _DEAD_NUMBER = frozenset({"30005", "30006", "21610"})   # no such handset; a landline; opted out
 _OUT_OF_REACH = "30003"
 _OUT_OF_REACH_WAIT = timedelta(minutes=5)
@@ -185,7 +185,7 @@ def evidence(connection: Connection, message_id: str, provider: str, seen: Seen,
     over = row["provider_id"] is None and connection.scalar(
         sa.select(provider_event.c.id).where(
             provider_event.c.provider == provider, provider_event.c.provider_id == seen.provider_id,
-            provider_event.c.status.in_(_FINAL_STATES)).limit(1)) is not None
+            provider_event.c.status.in_(sorted(FINAL_STATES))).limit(1)) is not None
     insert_new(connection, provider_event, {
         "provider": provider, "message_id": message_id, "provider_id": seen.provider_id, "status": seen.state,
         "code": seen.code, "received_at": moment.now})

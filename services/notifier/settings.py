@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from keepintouch.councils import Councils, unsafe_addresses
-from keepintouch.runtime.durations import Duration
+from keepintouch.runtime.durations import AtLeastASecond, Duration
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.places import deploy_file
 
@@ -39,13 +39,14 @@ class NotifierSettings(BaseSettings):
     notifier_trial_allow: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="numbers (E.164) and e-mail addresses that may get something in trial, comma-separated")
     notifier_gather: Duration = Field(timedelta(seconds=60), description="how long a release waits for what else falls due")
-    notifier_http_timeout: Duration = Field(timedelta(seconds=10), description="how long a provider may take to answer")
+    notifier_http_timeout: AtLeastASecond = Field(timedelta(seconds=10), description="how long a provider may take to answer")
     notifier_lease: Duration = Field(timedelta(seconds=30), description="after this a message claimed by a dead worker is "
                                                                         "uncertain")
-    notifier_uncertain_after: Duration = Field(timedelta(seconds=90), description="from an attempt to the first look for it at "
-                                                                                  "the provider")
-    notifier_look_again: Duration = Field(timedelta(seconds=60), description="from one look to the next; two before a resend")
-    notifier_poll_after: Duration = Field(timedelta(minutes=30), description="after this without a callback we ask")
+    notifier_uncertain_after: AtLeastASecond = Field(
+        timedelta(seconds=90), description="from an attempt to the first look for it at the provider")
+    notifier_look_again: AtLeastASecond = Field(
+        timedelta(seconds=60), description="from one look to the next; two before a resend")
+    notifier_poll_after: AtLeastASecond = Field(timedelta(minutes=30), description="after this without a callback we ask")
     notifier_console_file: Path | None = Field(None, description="where the console channel writes texts, one JSON a line; left "
                                                                  "out: standard error, as a phone would show them")
     keepintouch_demo: Literal["0", "1"] = Field("0", description="1: allow what is unsafe outside a demo or a test")
@@ -63,13 +64,6 @@ class NotifierSettings(BaseSettings):
     @classmethod
     def _list(cls, value: object) -> object:
         return frozenset(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("notifier_http_timeout", "notifier_look_again", "notifier_uncertain_after", "notifier_poll_after")
-    @classmethod
-    def _positive(cls, value: timedelta) -> timedelta:
-        if value < timedelta(seconds=1):
-            raise ValueError("give 1s or more")
-        return value
 
     @model_validator(mode="after")
     def _lease_outlasts_a_call(self) -> Self:
