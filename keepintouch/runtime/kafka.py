@@ -158,10 +158,14 @@ class KafkaSettings(BaseSettings):
             "max_request_size": MAX_RECORD_BYTES, "allow_auto_create_topics": False, "metrics_enabled": False}
 
     def consumer_config(self, group: str | None) -> dict[str, Any]:
-        """Return kafka-python consumer arguments: from the beginning, nothing committed but by hand."""
+        """Return kafka-python consumer arguments: from the beginning, nothing committed but by hand.
+
+        Only what holds is read: the monitor writes in transactions, and one that was broken off never was.
+        """
         session = int(self.session_timeout.total_seconds() * 1000)
         return self.client_config() | {
             "group_id": group, "enable_auto_commit": False, "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
             "session_timeout_ms": session, "heartbeat_interval_ms": min(3000, session // 4),
             "allow_auto_create_topics": False, "metrics_enabled": False}
 

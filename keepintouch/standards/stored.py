@@ -1,11 +1,10 @@
-"""A person's stored form: a short header, then everything else, compact. And those of a feed's mark and of the alerts' reach.
+"""A person's stored form: a short header, then everything else, compact. And those of a feed's mark and of a position.
 
 The header can be read without decoding the rest: a version, whether the person waits for a feed, the next due day, and
 the mark of the policy they were last evaluated under. Equal people have equal bytes, in whatever order their statements came.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple
 
@@ -17,11 +16,12 @@ from .published import NEVER, Ledger
 VERSION = 1
 DUE_NOW = 0
 """Due day of a person into whom something was folded since they were last evaluated."""
-ALERTS_REACH_KEY = b"@alerts"
-"""Key of the record that says how far the alerts topic is reflected in the people stored before it."""
+POSITION_KEY = b"@position"
+"""Key of the record that says up to which offset the events are contained in what is stored before it."""
 
 _HEADER = Struct(">B?I8s")
 _MARK = Struct(">BI")
+_POSITION = Struct(">BQ")
 
 
 class StoredFormError(ValueError):
@@ -50,7 +50,6 @@ class _Body(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Body).decode
-_decode_offsets = msgspec.msgpack.Decoder(dict[int, int]).decode
 
 
 def dump(person: Person, due_on: int = DUE_NOW, waits_for_feed: bool = False) -> bytes:
@@ -94,21 +93,22 @@ def load_feed(stored: bytes) -> int:
     return complete_through
 
 
-def dump_alerts_reach(offsets: Mapping[int, int]) -> bytes:
-    """The stored form of the alerts' reach: for each partition of the alerts topic, the offset up to which it is reflected."""
-    return bytes((VERSION,)) + _encode(dict(sorted(offsets.items())))
+def dump_position(offset: int) -> bytes:
+    """The stored form of a position: an offset of the events partition; everything before it is contained."""
+    return _POSITION.pack(VERSION, offset)
 
 
-def load_alerts_reach(stored: bytes) -> dict[int, int]:
-    """The alerts' reach, an offset by partition."""
-    if not stored or stored[0] != VERSION:
-        raise StoredFormError(f"alerts' reach of version {stored[0] if stored else None}; this code reads {VERSION}")
-    return _decode_offsets(stored[1:])
+def load_position(stored: bytes) -> int:
+    """The offset before which every event is contained."""
+    if len(stored) != _POSITION.size or stored[0] != VERSION:
+        raise StoredFormError(f"a position of version {stored[0] if stored else None}; this code reads {VERSION}")
+    offset: int = _POSITION.unpack(stored)[1]
+    return offset
 
 
 def is_person(key: bytes) -> bool:
     """Whether the record of this key is about a person."""
-    return key != ALERTS_REACH_KEY and feed_of(key) is None
+    return key != POSITION_KEY and feed_of(key) is None
 
 
 def feed_of(key: bytes) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,8 @@ from .state import StateRecord
 
 _BATCH_BYTES = 900_000
 """Under the brokers' default limit for one batch (1 MiB) with room for its header."""
+_WRITE_WITHIN_MS = 60_000
+"""How long a broker may be away before a write fails, and the process with it."""
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -56,64 +58,83 @@ def check_topics(settings: KafkaSettings, app_id: str) -> Layout:
 
 
 class Writer:
-    """Writes what shards have to write, and returns only when all of it is acknowledged by all replicas in sync."""
+    """`ports.Writer` on a real Kafka: for each partition a transactional producer, whose id is the partition's.
+
+    Kafka lets only the youngest producer of an id write. So a worker that was paused, and wakes up when others have taken its
+    partitions over, cannot finish what it had begun.
+    """
 
     def __init__(self, settings: KafkaSettings, app_id: str, layout: Layout) -> None:
-        self._settings, self._changelog, self._layout = settings, people_changelog(app_id), layout
-        self._producer: AIOKafkaProducer
+        self._settings, self._app_id, self._layout = settings, app_id, layout
+        self._producers: dict[int, AIOKafkaProducer] = {}
 
-    async def start(self) -> None:
-        """Connect; on the event loop that it is to be used on."""
-        self._producer = AIOKafkaProducer(
-            **self._settings.client_config(), acks="all", enable_idempotence=True, linger_ms=0, max_batch_size=_BATCH_BYTES,
-            request_timeout_ms=60_000)
-        await self._producer.start()
+    async def take_over(self, partitions: Iterable[int]) -> None:
+        """Write for these partitions, and for no others, from now on.
+
+        Returns when whoever wrote for them before can write no more, and what they had not committed is void.
+        """
+        await self.stop()
+        self._producers = {partition: self._producer(partition) for partition in partitions}
+        await asyncio.gather(*(producer.start() for producer in self._producers.values()))
 
     async def stop(self) -> None:
-        """Send what is queued, and disconnect."""
-        await self._producer.stop()
+        """Write for no partition any more."""
+        producers, self._producers = self._producers, {}
+        await asyncio.gather(*(producer.stop() for producer in producers.values()))
 
-    async def write_findings(self, writes: Iterable[Writes], now: datetime) -> dict[int, int]:
-        """Alerts and dead letters, which go before the states; returns the offset after the last alert, by partition."""
+    async def write_findings(self, partition: int, writes: Writes, now: datetime) -> None:
+        """Alerts and dead letters, the first of a transaction; returns when all replicas in sync have them."""
+        producer = self._producers[partition]
+        await producer.begin_transaction()
         alerts, letters = _Queue(), _Queue()
-        for each in writes:
-            for publication in each.publications:
-                key, value = _alert_record(publication)
-                alerts.add(partition_of(key, self._layout.alerts), key, value)
-            for letter in each.dead_letters:
-                record = letter.record
-                letters.add(partition_of(record.key, self._layout.dead_letters), record.key, record.value, _headers(letter, now))
-        ends, _ = await asyncio.gather(self._write(ALERTS, alerts), self._write(DEAD_LETTERS, letters))
-        return ends
+        for publication in writes.publications:
+            key, value = _alert_record(publication)
+            alerts.add(partition_of(key, self._layout.alerts), key, value)
+        for letter in writes.dead_letters:
+            record = letter.record
+            letters.add(partition_of(record.key, self._layout.dead_letters), record.key, record.value, _headers(letter, now))
+        await _acknowledged([*await _send(producer, ALERTS, alerts), *await _send(producer, DEAD_LETTERS, letters)])
 
-    async def write_states(self, states: Mapping[int, Iterable[StateRecord]]) -> dict[int, int]:
-        """States, by partition, each to the same partition of the changelog; returns the offset after the last, by partition."""
+    async def write_states(self, partition: int, records: Iterable[StateRecord]) -> int:
+        """States, in their order; returns the offset after the last once all replicas in sync have them."""
         queue = _Queue()
-        for partition, records in states.items():
-            for key, value in records:
-                queue.add(partition, key, value)
-        return await self._write(self._changelog, queue)
+        for key, value in records:
+            queue.add(partition, key, value)
+        return await _acknowledged(await _send(self._producers[partition], people_changelog(self._app_id), queue))
 
-    async def _write(self, topic: str, queue: _Queue) -> dict[int, int]:
-        """Send records as hand-built batches, which cost a fraction of one send per record."""
-        sent = []
-        for partition, records in queue.records.items():
-            batch = self._producer.create_batch()
-            for record in records:
-                if _append(batch, *record) is None:
-                    sent.append(await self._send(batch, topic, partition))
-                    batch = self._producer.create_batch()
-                    _append(batch, *record)
-            sent.append(await self._send(batch, topic, partition))
-        acknowledged = await asyncio.gather(*(future for future, _ in sent))
-        ends: dict[int, int] = {}
-        for metadata, (_, count) in zip(acknowledged, sent, strict=True):
-            ends[metadata.partition] = max(ends.get(metadata.partition, 0), metadata.offset + count)
-        return ends
+    async def commit(self, partition: int) -> None:
+        """End the transaction: what was written holds, and is shown to readers."""
+        await self._producers[partition].commit_transaction()
 
-    async def _send(self, batch: Any, topic: str, partition: int) -> tuple[Any, int]:
-        batch.close()
-        return await self._producer.send_batch(batch, topic, partition=partition), batch.record_count()
+    def _producer(self, partition: int) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **self._settings.client_config(), transactional_id=f"{self._app_id}-{partition}", linger_ms=0,
+            max_batch_size=_BATCH_BYTES, request_timeout_ms=_WRITE_WITHIN_MS, transaction_timeout_ms=_WRITE_WITHIN_MS)
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, queue: _Queue) -> list[tuple[Any, int]]:
+    """Send records as hand-built batches, which cost a fraction of one send per record; returns futures, and their counts."""
+    sent = []
+    for partition, records in queue.records.items():
+        batch = producer.create_batch()
+        for record in records:
+            if _append(batch, *record) is None:
+                sent.append(await _send_batch(producer, batch, topic, partition))
+                batch = producer.create_batch()
+                _append(batch, *record)
+        sent.append(await _send_batch(producer, batch, topic, partition))
+    return sent
+
+
+async def _send_batch(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> tuple[Any, int]:
+    batch.close()
+    return await producer.send_batch(batch, topic, partition=partition), batch.record_count()
+
+
+async def _acknowledged(sent: list[tuple[Any, int]]) -> int:
+    """Wait for all; returns the greatest offset after a batch."""
+    found = await asyncio.gather(*(future for future, _ in sent))
+    return max((metadata.offset + count for metadata, (_, count) in zip(found, sent, strict=True)), default=0)
 
 
 class _Queue:

@@ -135,7 +135,6 @@ def _wire(app: faust.App, monitor: Monitor, writer: Writer) -> None:
         await _or_stop(monitor.stop())
 
     async def write() -> None:
-        await _or_stop(writer.start())
         try:
             await _or_stop(monitor.run())
         finally:
@@ -159,7 +158,10 @@ async def _or_stop(work: Awaitable[None]) -> None:
     """An exception that left an agent would be logged and its batch acknowledged; so none ever leaves."""
     try:
         await work
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            fail_stop("cancelled_from_within", error)  # a library gave up something of its own; we would wait for ever
         raise
     except UserError as error:
         _say(error)

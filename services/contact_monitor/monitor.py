@@ -1,13 +1,14 @@
 """The monitor's life: partitions come and go, batches are folded, and what is found is written, in the order that loses nothing.
 
-One write is: alerts and dead letters acknowledged, then states acknowledged, then the offset may be committed. A crash
-anywhere leaves at most alerts that the states do not know of; whoever takes the partition over reads those and goes on from them.
+One write of one partition is a transaction: alerts and dead letters acknowledged, then states and the position they are whole
+up to acknowledged, then the transaction committed; only then may the offset be. So a crash anywhere leaves all of a write or
+nothing, and whoever takes the partition over goes on from its position.
 """
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 
 from keepintouch.runtime.clock import Clock
@@ -16,7 +17,7 @@ from keepintouch.runtime.logs import get_logger
 from . import metrics
 from .faust_batches import Fetched, Handover
 from .kafka import partition_of
-from .ports import Restorer, Writer
+from .ports import Extent, Restorer, Writer
 from .rulebook import Rulebook
 from .shard import Shard, Writes
 from .state import PartitionState
@@ -49,8 +50,6 @@ class Monitor:
         self._shards: dict[int, Shard] = {}
         """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
-        self._alerts_read: dict[int, dict[int, int]] = {}
-        """For partitions just taken over: how far the alerts topic was read for them."""
         self._restored = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
@@ -125,25 +124,24 @@ class Monitor:
                 await asyncio.sleep(_TICK)
 
     async def round(self) -> None:
-        """One write: findings, then states, then offsets."""
+        """One write of every partition that has something to write."""
         async with self._writing:
             taken = {partition: writes for partition in sorted(self._shards) if (writes := self._next_writes(partition))}
-            if not taken:
-                return
-            started = time.monotonic()
-            alert_ends = await self._writer.write_findings(list(taken.values()), self._clock.now())
-            states = {}
-            for partition, writes in taken.items():
-                reach = self._alerts_read.pop(partition, {}) | (alert_ends if writes.publications else {})
-                reached = self._states[partition].reach_alerts(reach)
-                if records := [*writes.states, *([reached] if reached else [])]:
-                    states[partition] = records
-            for partition, end in (await self._writer.write_states(states)).items():
-                self._states[partition].end = end
-            for partition, writes in taken.items():
-                self._handover.durable[partition] = writes.position
-            metrics.WRITE_SECONDS.observe(time.monotonic() - started)
-            _count(taken.values())
+            await asyncio.gather(*(self._write(partition, writes) for partition, writes in taken.items()))
+
+    async def _write(self, partition: int, writes: Writes) -> None:
+        """Findings, then states, then the offset: each when Kafka has acknowledged what goes before it."""
+        started = time.monotonic()
+        await self._transact(partition, writes)
+        self._handover.durable[partition] = writes.position
+        metrics.WRITE_SECONDS.observe(time.monotonic() - started)
+        _count(writes)
+
+    async def _transact(self, partition: int, writes: Writes) -> None:
+        await self._writer.write_findings(partition, writes, self._clock.now())
+        end = await self._writer.write_states(partition, writes.states)
+        await self._writer.commit(partition)
+        self._states[partition].end = max(end, self._states[partition].end)
 
     def stop_folding(self) -> None:
         """Let nobody wait any longer: what is not folded yet is for whoever comes next."""
@@ -163,6 +161,7 @@ class Monitor:
         self._shards = {}
 
     async def _restore(self, partitions: set[int]) -> dict[int, Shard]:
+        await self._writer.take_over(partitions)  # before anything is read: what others had begun is void from here on
         for partition in partitions - self._states.keys():
             self._states[partition] = PartitionState()
         states = {partition: self._states[partition] for partition in partitions}
@@ -171,18 +170,26 @@ class Monitor:
         for partition, end in ends.items():
             states[partition].end = max(end, states[partition].end)
         extents = await self._restorer.extents(partitions)
-        alerts, alerts_read = await self._restorer.alerts(_everywhere_from(states.values()))
-        shards = {p: Shard(states[p], extents[p].committed, self._rulebook, self._settle_seconds) for p in partitions}
-        lost = {p: extent for p, extent in extents.items() if not states[p].whole and extent.committed > extent.first}
-        if lost:
-            log.warning("state_lost", partitions=len(lost))
-            await self._restorer.events(lost, lambda r: shards[r.partition].fold_again(r, self._clock.now(), self._real()))
-        for alert in alerts:
+        shards = {p: Shard(states[p], self._rulebook, self._settle_seconds) for p in partitions}
+        if lost := {p: extent for p, extent in extents.items() if shards[p].lacks(extent.committed)}:
+            await self._rebuild({p: shards[p] for p in lost}, lost)
+        self._targets = {p: extent.end for p, extent in extents.items()}
+        return shards
+
+    async def _rebuild(self, shards: Mapping[int, Shard], extents: Mapping[int, Extent]) -> None:
+        """Go on from the alerts there are, and fold again what was folded before: of these partitions no whole state is left."""
+        for alert in await self._restorer.alerts():
             if (shard := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
                 shard.adopt(alert)
-        self._targets = {p: extent.end for p, extent in extents.items()}
-        self._alerts_read = dict.fromkeys(partitions, alerts_read)
-        return shards
+        if again := {p: extent for p, extent in extents.items() if extent.committed > extent.first}:
+            log.warning("state_lost", partitions=len(again))
+            async for records in self._restorer.events(again):
+                shard = shards[records[0].partition]
+                shard.fold_again(records, self._clock.now(), self._real())
+                if shard.unwritten > _MOST_UNWRITTEN:
+                    await self._transact(records[0].partition, shard.take())
+        for partition, shard in shards.items():
+            shard.rebuilt(extents[partition].committed)
 
     def _far_behind(self) -> bool:
         """Whether there is no hurry to write: something is still to be caught up with, and nobody waits for room."""
@@ -209,19 +216,11 @@ class Monitor:
         return writes
 
 
-def _everywhere_from(states: Iterable[PartitionState]) -> dict[int, int]:
-    """For each partition of the alerts topic, the offset from which some state may not know what was published."""
-    reaches = [state.alerts_reach for state in states]
-    everywhere = set.intersection(*(set(reach) for reach in reaches))
-    return {partition: min(reach[partition] for reach in reaches) for partition in everywhere}
-
-
-def _count(taken: Iterable[Writes]) -> None:
-    for writes in taken:
-        if writes.oldest_ms is not None:
-            metrics.EVENT_DELAY.observe(max(0.0, time.time() - writes.oldest_ms / 1000))
-        for letter in writes.dead_letters:
-            metrics.EVENTS.labels(letter.refused.reason).inc()
-        for publication in writes.publications:
-            alert = publication.alert
-            metrics.ALERTS.labels(*(("erased", "") if alert is None else (alert.status, alert.mode))).inc()
+def _count(writes: Writes) -> None:
+    if writes.oldest_ms is not None:
+        metrics.EVENT_DELAY.observe(max(0.0, time.time() - writes.oldest_ms / 1000))
+    for letter in writes.dead_letters:
+        metrics.EVENTS.labels(letter.refused.reason).inc()
+    for publication in writes.publications:
+        alert = publication.alert
+        metrics.ALERTS.labels(*(("erased", "") if alert is None else (alert.status, alert.mode))).inc()

@@ -1,7 +1,7 @@
-"""What the monitor asks of Kafka; `kafka.py` does it, and tests have a Kafka of their own."""
+"""What the monitor asks of Kafka; `kafka.py` and `restorer.py` do it, and tests have a Kafka of their own."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,13 +25,22 @@ class Extent:
 
 
 class Writer(Protocol):
-    """Writes what shards have to write, and returns only when all of it is acknowledged."""
+    """Writes for the partitions it has taken over, each in transactions of its own.
 
-    async def write_findings(self, writes: Iterable[Writes], now: datetime) -> dict[int, int]:
-        """Alerts and dead letters; returns the offset after the last alert, by partition of the alerts topic."""
+    What it writes shows only once it is committed. Whoever wrote for a partition before can write no more.
+    """
 
-    async def write_states(self, states: Mapping[int, Iterable[StateRecord]]) -> dict[int, int]:
-        """States, by partition, in their order; returns the offset after the last, by partition of the changelog."""
+    async def take_over(self, partitions: Iterable[int]) -> None:
+        """Write for these partitions, and for no others, from now on."""
+
+    async def write_findings(self, partition: int, writes: Writes, now: datetime) -> None:
+        """Alerts and dead letters, the first of a transaction; returns when all are acknowledged."""
+
+    async def write_states(self, partition: int, records: Iterable[StateRecord]) -> int:
+        """States, in their order; returns, when all are acknowledged, the offset in the changelog after the last."""
+
+    async def commit(self, partition: int) -> None:
+        """End the transaction: what was written holds."""
 
 
 class Restorer(Protocol):
@@ -40,14 +49,11 @@ class Restorer(Protocol):
     async def restore(self, starts: Mapping[int, int], take: Callable[[int, bytes, bytes | None], None]) -> dict[int, int]:
         """Hand every changelog record from each partition's start to its end at the call to `take`; returns the ends."""
 
-    async def events(self, extents: Mapping[int, Extent], take: Callable[[SourceRecord], object]) -> None:
-        """Hand every event from `first` to `committed` to `take`, each partition's in order."""
+    def events(self, extents: Mapping[int, Extent]) -> AsyncIterator[Sequence[SourceRecord]]:
+        """Every event from `first` to `committed`, each partition's in order; many at a time, of one partition."""
 
-    async def alerts(self, starts: Mapping[int, int]) -> tuple[list[Alert], dict[int, int]]:
-        """The newest record of each alert published at or after `starts`, and the ends up to which was read.
-
-        `starts` and ends are by partition of the alerts topic; a partition without start is read whole. Tombstones are left out.
-        """
+    async def alerts(self) -> list[Alert]:
+        """The newest record of each alert; tombstones are left out."""
 
     async def extents(self, partitions: Iterable[int]) -> dict[int, Extent]:
         """Where the events partitions stand. Raises UserError if the group has read further than there is."""

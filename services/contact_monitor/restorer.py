@@ -1,7 +1,7 @@
 """Reads from Kafka what a worker must know before it goes on with partitions that others have had before it."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ from .ports import Extent
 from .shard import SourceRecord
 
 _FETCH_BYTES = 4 * 1024 * 1024
+_COMMITTED = {"isolation_level": "read_committed"}
+"""Of what we wrote only what holds: a transaction that was broken off never was."""
 
 log = get_logger(__name__)
 
@@ -31,29 +33,29 @@ class Restorer:
 
     async def restore(self, starts: Mapping[int, int], take: Callable[[int, bytes, bytes | None], None]) -> dict[int, int]:
         """Hand every changelog record from each partition's start to its end at the call to `take`; returns the ends."""
-        async with self._consumer(people_changelog(self._app_id), starts) as consumer:
+        async with self._consumer(people_changelog(self._app_id), starts, **_COMMITTED) as consumer:
             ends = await _seek(consumer, starts)
-            await _read(consumer, ends, lambda record: take(record.partition, record.key, record.value))
+            async for records in _read(consumer, ends):
+                for record in records:
+                    take(record.partition, record.key, record.value)
             return {tp.partition: end for tp, end in ends.items()}
 
-    async def events(self, extents: Mapping[int, Extent], take: Callable[[SourceRecord], object]) -> None:
-        """Hand every event from `first` to `committed` to `take`, each partition's in order."""
+    async def events(self, extents: Mapping[int, Extent]) -> AsyncIterator[Sequence[SourceRecord]]:
+        """Every event from `first` to `committed`, each partition's in order; many at a time, of one partition."""
         async with self._consumer(EVENTS, extents) as consumer:
             await _seek(consumer, {partition: extent.first for partition, extent in extents.items()})
-            await _read(consumer, {TopicPartition(EVENTS, p): extent.committed for p, extent in extents.items()}, take)
+            ends = {TopicPartition(EVENTS, partition): extent.committed for partition, extent in extents.items()}
+            async for records in _read(consumer, ends):
+                yield records
 
-    async def alerts(self, starts: Mapping[int, int]) -> tuple[list[Alert], dict[int, int]]:
-        """The newest record of each alert published at or after `starts` (by partition of the alerts topic, else its first).
-
-        And the ends up to which was read. Tombstones are left out.
-        """
+    async def alerts(self) -> list[Alert]:
+        """The newest record of each alert; tombstones are left out."""
         newest: dict[bytes, bytes | None] = {}
-        wanted = {partition: starts.get(partition, 0) for partition in range(self._layout.alerts)}
-        async with self._consumer(ALERTS, wanted) as consumer:
-            ends = await _seek(consumer, wanted)
-            await _read(consumer, ends, lambda record: newest.__setitem__(record.key, record.value))
-        found = [alert for value in newest.values() if value is not None and (alert := _read_alert(value)) is not None]
-        return found, {tp.partition: end for tp, end in ends.items()}
+        partitions = range(self._layout.alerts)
+        async with self._consumer(ALERTS, partitions, **_COMMITTED) as consumer:
+            async for records in _read(consumer, await _seek(consumer, dict.fromkeys(partitions, 0))):
+                newest.update((record.key, record.value) for record in records)
+        return [alert for value in newest.values() if value is not None and (alert := _read_alert(value)) is not None]
 
     async def extents(self, partitions: Iterable[int]) -> dict[int, Extent]:
         """Where the events partitions stand. Raises UserError if the group has read further than there is."""
@@ -103,14 +105,12 @@ async def _seek(consumer: AIOKafkaConsumer, starts: Mapping[int, int]) -> dict[T
     return found
 
 
-async def _read(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], take: Callable[[Any], object]) -> None:
-    """Hand every record before the ends to `take`, each partition's in order."""
+async def _read(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[list[Any]]:
+    """Every record before the ends, each partition's in order; many at a time, of one partition."""
     behind = set(ends)
     while behind := {tp for tp in behind if await consumer.position(tp) < ends[tp]}:
         for tp, found in (await consumer.getmany(*behind, timeout_ms=1000)).items():
-            for record in found:
-                if record.offset < ends[tp]:
-                    take(record)
+            yield found if found[-1].offset < ends[tp] else [record for record in found if record.offset < ends[tp]]
 
 
 async def _ends_of_data(consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int],
@@ -127,8 +127,9 @@ async def _ends_of_data(consumer: AIOKafkaConsumer, starts: Mapping[TopicPartiti
         for tp, offset in begin.items():
             consumer.seek(tp, offset)
         last: dict[TopicPartition, int] = {}
-        await _read(consumer, {tp: ends[tp] for tp in looking}, lambda r, last=last: last.__setitem__(  # type: ignore[misc]
-            TopicPartition(r.topic, r.partition), r.offset + 1))
+        async for records in _read(consumer, {tp: ends[tp] for tp in looking}):
+            if records:
+                last[TopicPartition(records[-1].topic, records[-1].partition)] = records[-1].offset + 1
         found |= last
         looking = {tp for tp in looking if tp not in last and begin[tp] > starts[tp]}
         back *= 16

@@ -1,8 +1,8 @@
 """One partition's people: fold, evaluate, and say what must be written. Pure: no Kafka, and the time is an argument.
 
-A shard is restored from the changelog, takes note of alerts that were published and are not in it, folds what lies between the
-committed offset and the end the partition had when it was taken over, and only then begins to evaluate. What it has to write is
-taken in one piece, so that a person's state is never written before, or without, the alerts that it says were published.
+A shard is restored from the changelog, folds what lies between its position and the end the partition had when it was taken
+over, and only then begins to evaluate. What it has to write is taken in one piece, so that a person's state is never written
+before, or without, the alerts that it says were published.
 """
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What one shard has to write, in this order: dead letters and alerts, then states, then the offset."""
+    """What one shard has to write, in this order: dead letters and alerts, then states and the position, then the offset."""
 
     dead_letters: list[DeadLetter]
     publications: list[Publication]
@@ -81,7 +81,7 @@ class Shard:
     Begins with what the changelog holds; whatever a shard before it had not written is read again.
     """
 
-    def __init__(self, state: PartitionState, position: int, rulebook: Rulebook, settle_seconds: float) -> None:
+    def __init__(self, state: PartitionState, rulebook: Rulebook, settle_seconds: float) -> None:
         self._state, self._people = state, state.people
         self._rulebook, self._settle_seconds = rulebook, settle_seconds
         self._touched: dict[bytes, Touched] = {}
@@ -98,8 +98,9 @@ class Shard:
         self._oldest_ms: int | None = None
         self.caught_up = False
         """Whether everything the partition held when it was taken over is folded in; nothing is evaluated before."""
-        self.position = position
+        self.position = state.position or 0
         """Offset after the last event folded in."""
+        self._whole = state.position is not None
         for key, value in self._people.items():
             head = stored.header(value)
             # The manifest they wait for may have come in just before, and its offset been committed.
@@ -112,8 +113,17 @@ class Shard:
         """How many people it holds."""
         return len(self._people)
 
+    def lacks(self, committed: int) -> bool:
+        """Whether something of what the group has read is not in the state: it was never whole, or is lost."""
+        self._whole = self._whole and self.position >= committed
+        return not self._whole
+
+    def rebuilt(self, committed: int) -> None:
+        """Say that everything up to there has been folded in again."""
+        self.position, self._whole = max(self.position, committed), True
+
     def adopt(self, alert: Alert) -> None:
-        """Take note of an alert that was published and may not be in the state: a crash came between. To be done on resuming."""
+        """Take note of an alert that was published, where the state is lost. To be done before anything is folded again."""
         key = alert.person_ref.encode()
         touched = self._held(key)
         if ledger.adopt(touched.person, alert):
@@ -141,11 +151,12 @@ class Shard:
                 self._dead_letters.append(DeadLetter(record, result))
         return accepted
 
-    def fold_again(self, record: SourceRecord, now: datetime, real: float) -> None:
-        """Fold in an event from before the position: the state it was in is lost. What was not accepted is dead and buried."""
-        result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
-        if isinstance(result, Accepted):
-            self._fold(result.event_id, result.data, real)
+    def fold_again(self, records: Iterable[SourceRecord], now: datetime, real: float) -> None:
+        """Fold in events from before the position: the state they were in is lost. What was not accepted is dead and buried."""
+        for record in records:
+            result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
+            if isinstance(result, Accepted):
+                self._fold(result.event_id, result.data, real)
 
     def evaluate(self, now: datetime, real: float, most: int) -> None:
         """Evaluate whom something was folded into, and up to `most` others: who has settled, is due, or was not looked at yet."""
@@ -177,6 +188,8 @@ class Shard:
                 states.append((key, value))
             if value is not None and key not in self._settling:
                 self._due.add(key, touched.due_on)
+        if self._whole and self.position != self._state.position:
+            states.append((stored.POSITION_KEY, stored.dump_position(self.position)))
         for record in states:
             self._state.put(*record)
         if not self.caught_up:

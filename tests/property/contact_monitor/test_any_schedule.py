@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -15,7 +16,7 @@ from tests.property.worlds import ENGINES, MODELS, RNGS, WORLDS, accepted, folde
 from tests.reference import worlds
 from tests.reference.days import instant
 from tests.reference.model import Facts, evaluate
-from tests.unit.contact_monitor.memory_kafka import Killed, MemoryKafka, Step, Worker, rulebook
+from tests.unit.contact_monitor.memory_kafka import Fenced, Killed, MemoryKafka, Step, Worker, rulebook
 
 SAID = ("alert_id", "person_ref", "rule", "standard", "status", "severity", "anchor_on", "due_on", "opens_on")
 
@@ -116,24 +117,30 @@ class Fate:
 
     async def _something(self) -> None:
         rng, worker = self.rng, self.worker
-        match rng.randint(0, 9):
+        match rng.randint(0, 10):
             case 0 | 1 | 2:
                 await worker.poll(rng.randrange(self.kafka.partitions), rng.randint(1, 9))
             case 3 | 4 | 5:
                 await self._write()
             case 6:
-                worker.commit()
+                worker.commit_offsets()
             case 7:
                 worker.kill_at = rng.choice(list(Step))
                 await worker.poll_all()
                 await self._write()
             case 8:
-                worker.commit()
+                worker.commit_offsets()
                 await worker.own_all()
             case 9:
                 await worker.monitor.stop()
-                worker.commit()
+                worker.commit_offsets()
                 await self._replace()
+            case 10:   # paused; others take over; it wakes up and goes on where it was
+                await worker.poll_all()
+                await self._replace()
+                await self.worker.run_dry()
+                with suppress(Fenced):
+                    await worker.rest()
 
     async def _write(self) -> None:
         try:

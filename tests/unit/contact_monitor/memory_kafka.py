@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -29,14 +29,18 @@ ALERT_PARTITIONS = 2
 class Step(Enum):
     """Where a worker can be killed."""
 
-    SOME_ALERTS = auto()
-    ALERTS = auto()
-    SOME_STATES = auto()
+    BEGINNING = auto()
+    FINDINGS = auto()
     STATES = auto()
+    COMMITTED = auto()
 
 
 class Killed(Exception):  # noqa: N818
     """The worker is gone: whatever it had in memory is lost."""
+
+
+class Fenced(Exception):  # noqa: N818
+    """Another worker has taken the partition over: this one writes nothing there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class MemoryKafka:
     alerts: list[list[tuple[bytes, bytes | None]]] = field(default_factory=lambda: [[] for _ in range(ALERT_PARTITIONS)])
     dead_letters: list[DeadLetter] = field(default_factory=list)
     committed: dict[int, int] = field(default_factory=dict)
+    writers: dict[int, object] = field(default_factory=dict)
+    """Who alone may write for a partition."""
 
     def __post_init__(self) -> None:
         self.events = [[] for _ in range(self.partitions)]
@@ -125,6 +131,8 @@ class Worker:
     kill_at: Step | None = None
     """Die at the next time this is reached."""
     position: dict[int, int] = field(default_factory=dict)
+    begun: dict[int, tuple[Writes, list[StateRecord]]] = field(default_factory=dict)
+    """Transactions that are not committed: nobody sees what is in them."""
 
     def __post_init__(self) -> None:
         self.handover = Handover()
@@ -154,7 +162,7 @@ class Worker:
         for partition in self.position:
             await self.poll(partition)
 
-    def commit(self) -> None:
+    def commit_offsets(self) -> None:
         """Commit what may be committed."""
         self.kafka.committed |= self.handover.durable
 
@@ -172,34 +180,40 @@ class Worker:
         """Fold in all there is, evaluate whoever is to be evaluated, write and commit."""
         await self.poll_all()
         await self.rest()
-        self.commit()
+        self.commit_offsets()
 
     # What the monitor asks of Kafka
 
-    async def write_findings(self, writes: Iterable[Writes], now: datetime) -> dict[int, int]:
-        found = list(writes)
-        sent = [(str(p.alert_id).encode(), None if p.alert is None else p.alert.model_dump_json().encode())
-                for each in found for p in each.publications]
-        reached = sent[:len(sent) // 2] if self.kill_at is Step.SOME_ALERTS else sent
-        ends: dict[int, int] = {}
-        for key, value in reached:
-            partition = partition_of(key, ALERT_PARTITIONS)
-            self.kafka.alerts[partition].append((key, value))
-            ends[partition] = len(self.kafka.alerts[partition])
-        self._die_at(Step.SOME_ALERTS)
-        self.kafka.dead_letters += [letter for each in found for letter in each.dead_letters]
-        self._die_at(Step.ALERTS)
-        return ends
+    async def take_over(self, partitions: Iterable[int]) -> None:
+        self.begun = {}
+        self.kafka.writers |= dict.fromkeys(partitions, self)
 
-    async def write_states(self, states: Mapping[int, Iterable[StateRecord]]) -> dict[int, int]:
-        written = {partition: list(records) for partition, records in states.items()}
-        if self.kill_at is Step.SOME_STATES:
-            written = {partition: records[:len(records) // 2] for partition, records in written.items()}
-        for partition, records in written.items():
-            self.kafka.changelog[partition] += records
-        self._die_at(Step.SOME_STATES)
+    async def write_findings(self, partition: int, writes: Writes, now: datetime) -> None:
+        self._die_at(Step.BEGINNING)
+        self._check(partition)
+        self.begun[partition] = writes, []
+        self._die_at(Step.FINDINGS)
+
+    async def write_states(self, partition: int, records: Iterable[StateRecord]) -> int:
+        self._check(partition)
+        self.begun[partition][1].extend(records)
         self._die_at(Step.STATES)
-        return {partition: len(self.kafka.changelog[partition]) for partition in written}
+        return len(self.kafka.changelog[partition]) + len(self.begun[partition][1])
+
+    async def commit(self, partition: int) -> None:
+        self._check(partition)
+        writes, states = self.begun.pop(partition)
+        for publication in writes.publications:
+            key = str(publication.alert_id).encode()
+            value = None if publication.alert is None else publication.alert.model_dump_json().encode()
+            self.kafka.alerts[partition_of(key, ALERT_PARTITIONS)].append((key, value))
+        self.kafka.dead_letters += writes.dead_letters
+        self.kafka.changelog[partition] += states
+        self._die_at(Step.COMMITTED)
+
+    def _check(self, partition: int) -> None:
+        if self.kafka.writers.get(partition) is not self:
+            raise Fenced
 
     async def restore(self, starts: Mapping[int, int], take: Callable[[int, bytes, bytes | None], None]) -> dict[int, int]:
         for partition, start in starts.items():
@@ -207,17 +221,13 @@ class Worker:
                 take(partition, key, value)
         return {partition: len(self.kafka.changelog[partition]) for partition in starts}
 
-    async def events(self, extents: Mapping[int, Extent], take: Callable[[SourceRecord], object]) -> None:
+    async def events(self, extents: Mapping[int, Extent]) -> AsyncIterator[Sequence[SourceRecord]]:
         for partition, extent in extents.items():
-            for record in self.kafka.events[partition][extent.first:extent.committed]:
-                take(record)
+            if records := self.kafka.events[partition][extent.first:extent.committed]:
+                yield records
 
-    async def alerts(self, starts: Mapping[int, int]) -> tuple[list[Alert], dict[int, int]]:
-        newest: dict[bytes, bytes | None] = {}
-        for partition, log in enumerate(self.kafka.alerts):
-            newest |= dict(log[starts.get(partition, 0):])
-        return ([Alert.model_validate_json(value) for value in newest.values() if value is not None],
-                {partition: len(log) for partition, log in enumerate(self.kafka.alerts)})
+    async def alerts(self) -> list[Alert]:
+        return list(self.kafka.newest_alerts().values())
 
     async def extents(self, partitions: Iterable[int]) -> dict[int, Extent]:
         return {p: Extent(0, self.kafka.committed.get(p, 0), len(self.kafka.events[p])) for p in partitions}

@@ -76,14 +76,14 @@ def test_nothing_applies_any_more_and_in_the_end_nothing_is_remembered() -> None
     assert ledger.close(REF, Person(), NOW, 1) == []
 
 
-def test_the_alerts_reach_is_stored() -> None:
-    assert stored.load_alerts_reach(stored.dump_alerts_reach({1: 12_000_000, 0: 7})) == {0: 7, 1: 12_000_000}
-    for wrong in (b"", b"\x09\x80"):
+def test_a_position_is_stored() -> None:
+    assert stored.load_position(stored.dump_position(12_000_000_000)) == 12_000_000_000
+    for wrong in (b"", b"\x09" + bytes(8), bytes(9), stored.dump_position(1)[:-1]):
         with pytest.raises(stored.StoredFormError):
-            stored.load_alerts_reach(wrong)
+            stored.load_position(wrong)
 
 
 @pytest.mark.parametrize(("key", "is_person"), [(REF.encode(), True), (b"feed:lancashire/visits", False),
-                                                (stored.ALERTS_REACH_KEY, False), (b"feed:p1", True)])
+                                                (stored.POSITION_KEY, False), (b"feed:p1", True)])
 def test_what_a_key_of_the_changelog_is_about(key: bytes, is_person: bool) -> None:
     assert stored.is_person(key) is is_person
