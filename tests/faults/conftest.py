@@ -1,0 +1,28 @@
+"""One stage for all; a run on it for each test."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:   # importing them takes a second, and other tests are collected too
+    from tests.faults.stage import Run, Stage
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The broker of these tests, which is killed now and then, and the roads to it."""
+    from tests.faults.stage import Stage
+
+    with Stage(tmp_path_factory.mktemp("faults")) as ready:
+        yield ready
+
+
+@pytest.fixture
+def run(stage: Stage, tmp_path: Path) -> Iterator[Run]:
+    """New topics, some people, and nobody at work yet."""
+    with stage.run(folder=tmp_path) as ready:
+        yield ready
+    stage.mend()

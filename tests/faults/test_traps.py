@@ -1,0 +1,50 @@
+"""The verdict catches each mistake that is put back: a harness that never failed proves nothing."""
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.scenes import zombie
+from tests.faults.stage import Run
+from tests.faults.traps import Trap
+from tests.faults.verdict import Fault, Verdict
+from tests.faults.worker import CrashPoint, Step
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+
+def test_acknowledge_on_exception(run: Run) -> None:
+    run.crew.start("a", trap=Trap.ACK_ON_EXCEPTION)
+    run.crew.wait_ready("a")
+    run.send(run.generator.day(run.today, 150), within=3)
+    verdict = caught(run)
+    assert verdict.count(Fault.STATE_DIFFERS)
+    assert verdict.count(Fault.DEAD_LETTER_MISSING)
+
+
+def test_state_before_alerts(run: Run) -> None:
+    run.send(run.generator.roster())
+    run.crew.start("a", trap=Trap.STATE_BEFORE_ALERTS, at=CrashPoint(Step.AFTER_STATES))
+    assert run.crew.status("a") == -9
+    assert caught(run).count(Fault.LOST)
+
+
+def test_commit_before_state(run: Run) -> None:
+    run.send(run.generator.roster())
+    run.crew.start("a", trap=Trap.COMMIT_BEFORE_STATE, at=CrashPoint(Step.BEFORE_FINDINGS))
+    run.crew.wait_ready("a")
+    run.send(run.generator.day(run.today, 300), within=2)
+    assert run.crew.status("a") == -9
+    assert caught(run).count(Fault.STATE_DIFFERS)
+
+
+def test_zombie_writes(run: Run) -> None:
+    zombie(run, Step.BEFORE_FINDINGS, Trap.ZOMBIE_WRITES)
+    assert caught(run).count(Fault.REGRESSION)
+
+
+def caught(run: Run) -> Verdict:
+    """The verdict, which must be bad."""
+    verdict = run.end()
+    print(verdict)
+    assert not verdict.good
+    return verdict
