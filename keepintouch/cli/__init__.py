@@ -7,8 +7,9 @@ import typer
 
 from keepintouch.runtime.errors import UserError
 
-from . import keys, policies, topics
+from . import dead_letters, keys, policies, topics
 from .demo import demo, up
+from .erase import erase
 from .evaluate import evaluate_file
 from .simulate import simulate
 
@@ -25,6 +26,8 @@ app.add_typer(policies.app, name="policies")
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")
 app.command("who")(keys.who)
+app.command("erase")(erase)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("simulate")(simulate)
 app.command("demo")(demo)
 app.command("up")(up)
