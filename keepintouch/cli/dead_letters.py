@@ -51,7 +51,7 @@ def list_(reason: _Reasons = None, source: _Sources = None, since: _Since = None
           councils: CouncilsFile = COUNCILS_FILE) -> None:
     """Count what was refused, by topic, reason and sender, with the first and last time and what is wrong with the last.
 
-    A sender that cannot be read is '?'. Nothing that says who a young person is is shown: a ref in a sender's name is 'hidden'.
+    A sender that cannot be read is '?'. Keys and values are not shown, and what may be a ref in a sender's name is 'hidden'.
     """
     which = _which(reason, source, since, councils)
     groups = grouped(_letters(load_settings(KafkaSettings), which), which)

@@ -31,7 +31,8 @@ def erase(
         metavar="REF", help="The person's ref; '-' reads it from standard input, so that no shell's history keeps it.")],
     recorded_at: Annotated[str | None, typer.Option(
         metavar="INSTANT", help="Forget what was recorded up to then, not now. The same again is the same erasure.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the monitor has carried it out.")] = True,
+    wait: Annotated[bool, typer.Option(
+        "--wait/--no-wait", help="Wait until the monitor has carried it out; --no-wait only asks for it.")] = True,
     within: Annotated[str, typer.Option(metavar="DURATION", help="How long the monitor may take: 90s, 10min.")] = "60s",
     yes: Yes = False,
     councils: CouncilsFile = COUNCILS_FILE,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from keepintouch.acceptance import Refused, dead_letter_headers
-from keepintouch.runtime.kafka import KafkaSettings, Record, read_to_end
+from keepintouch.runtime.kafka import KafkaSettings, Record, producer, read_to_end
 from keepintouch.runtime.supervisor import Supervisor
 from keepintouch.runtime.topics import ALERT_ACTIONS, DEAD_LETTERS, EVENTS, STAFF, Topic, people_changelog
 from tests.integration.monitor_process import NAME, TODAY, councils_file, send, start_monitor, surroundings
@@ -178,6 +179,19 @@ def test_actions_go_back_to_their_topic(kafka: KafkaSettings) -> None:
     assert run("replay", "--reason", "schema", "--yes").out.splitlines()[-1] == "0 sent again, 1 left"
     (record,) = read_to_end(kafka, ALERT_ACTIONS)
     assert (json.loads(record.value or b""), record.headers) == (action, (("replayed_from", b"0:0"),))
+
+
+def test_what_kafka_does_not_take_is_one_line(kafka: KafkaSettings) -> None:
+    """Over the limit of the events topic, though not of the dead letters."""
+    _, key, value, headers = dead(b"[" + b" " * 2_000_000, "too_large", key=b"lancashire:p1")
+    with contextlib.closing(producer(kafka)) as to:
+        to.send(DEAD_LETTERS, value, key, headers).get(timeout=30)
+    assert run("replay", "--reason", "too_large", "--yes").out.splitlines()[-1] == "0 sent again, 1 left"
+    ran = run("replay", "--reason", "too_large", "--anyway", "--yes")
+    assert (ran.status, ran.out) == (2, "")
+    assert "Kafka did not take a record (" in ran.err
+    assert "keepintouch topics check" in ran.err
+    assert ran.err.count("\n") == 1
 
 
 def test_a_feed_is_mended_from_the_letter_to_the_person(kafka: KafkaSettings, children: Supervisor, tmp_path: Path) -> None:
