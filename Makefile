@@ -9,7 +9,7 @@ bin := .venv/bin
 # What a step of the setup leaves when it is done; a step runs again when what it was made from is newer.
 done := .cache/done
 
-.PHONY: help setup demo up test test-fast lint lock kafka-hashes clean
+.PHONY: help setup demo up test test-fast chaos lint lock kafka-hashes clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,11 @@ test: setup lint  ## Everything: lint, types, architecture, all tests, coverage 
 	@echo "== tests, on both cores"
 	@$(bin)/python -m pytest -n 2 --dist loadgroup --durations=10 --cov=keepintouch/standards --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+seed ?= 1
+minutes ?= 10
+chaos: setup  ## Ten minutes of faults on a real Kafka, then what is lost and invented (seed=2 minutes=5 for others)
+	@$(bin)/python -m tests.faults.chaos --seed $(seed) --minutes $(minutes)
 
 lint: setup  ## Style (ruff), types (mypy), architecture (import-linter)
 	@echo "== style"; $(bin)/ruff check

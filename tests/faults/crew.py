@@ -36,8 +36,10 @@ class Ended:
     status: int
     """Exit status; of a signal, its number below zero."""
 
-    def __str__(self) -> str:
-        return f"{self.name}: {signal.Signals(-self.status).name if self.status < 0 else self.status}"
+    @property
+    def how(self) -> str:
+        """In a word."""
+        return signal.Signals(-self.status).name if self.status < 0 else f"exit status {self.status}"
 
 
 @dataclass(slots=True)
@@ -75,7 +77,24 @@ class Crew:
 
     def kill(self, name: str) -> None:
         """SIGKILL; returns when it is gone. It counts as having ended by itself."""
-        self.children.kill(name)
+        if name in self.running:
+            self.children.kill(name)
+
+    def replace(self, name: str, at: CrashPoint) -> None:
+        """Kill a worker that is at work, and start one in its place that will come to grief."""
+        if name in self.running:
+            self.children.kill(name)
+            self.start(name, at=at)
+
+    def leave(self, name: str) -> None:
+        """SIGTERM for a worker, unless it is the last one; returns when it is gone."""
+        if name in self.running and len(self.running) > 1:
+            self.stop(name)
+
+    def join(self, name: str) -> None:
+        """Start a worker that is not at work."""
+        if name not in self.running:
+            self.start(name)
 
     def dismiss(self) -> None:
         """End all, at once: nobody has anything left to do."""
@@ -84,12 +103,13 @@ class Crew:
             self.children.kill(name)
 
     def pause(self, name: str) -> None:
-        """SIGSTOP."""
-        self.children.signal(name, signal.SIGSTOP)
+        """SIGSTOP; nothing, if it has ended."""
+        if name in self.running:
+            self.children.signal(name, signal.SIGSTOP)
 
     def wake(self, name: str) -> None:
         """SIGCONT; nothing, if it has ended."""
-        if self.children.pid(name) is not None:
+        if name in self.running:
             self.children.signal(name, signal.SIGCONT)
 
     @property

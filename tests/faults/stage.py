@@ -83,6 +83,10 @@ class Stage:
         for road in self.roads.values():
             road.black_hole(False)
             road.delay(0)
+        self.mend_broker()
+
+    def mend_broker(self) -> None:
+        """The broker runs."""
         if self.broker.pid is None:
             self.broker.start()
 

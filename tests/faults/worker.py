@@ -133,6 +133,6 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    from tests.faults import worker   # the one that others import, not a second one called __main__
+    from tests.faults import worker  # the one that others import, not a second one called __main__
 
     worker.run()
