@@ -26,7 +26,7 @@ PARTITIONS = 12
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """When the measured worker believes to start: a Monday morning, just after the last event."""
 RECENT = timedelta(weeks=6)
-_CACHE = Path(".cache/bench")
+CACHE = Path(".cache/bench")
 _LENGTHS = struct.Struct(">HI")
 _YEAR = timedelta(weeks=52)
 
@@ -166,7 +166,7 @@ class Stored:
 def halves(shape: Shape) -> tuple[Stored, Stored]:
     """The first and the second half of the events; written to disk once for each shape and each version of this module."""
     mark = blake2b(Path(__file__).read_bytes(), digest_size=6).hexdigest()
-    folder = _CACHE / f"{shape.events}-{shape.people}-{shape.seed}-{mark}"
+    folder = CACHE / f"{shape.events}-{shape.people}-{shape.seed}-{mark}"
     both = Stored(folder / "first"), Stored(folder / "second")
     if not (folder / "whole").exists():
         _write(Council(shape), both)

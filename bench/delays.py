@@ -1,0 +1,77 @@
+"""How long an alert takes from the event that makes it: event appended by Kafka, alert appended, alert had by a reader."""
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+
+import orjson
+
+from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
+
+from .events import NOW, KeyValue
+from .kafka import Arrived, Tail, broker, fill
+from .known import History, Known, prime
+from .rates import Row
+from .steady import Steady
+from .worker import WrongRun, workers
+
+_LONGEST = 30.0
+"""Seconds to wait for the last alert."""
+_MARK = "lancashire:moved"
+
+
+def alert_delay(people: int, per_second: int, seconds: int) -> Row:
+    """Everybody's visit is overdue; each event is a snapshot with another adviser, which publishes that alert anew."""
+    known, count = Known(NOW, people), per_second * seconds
+    overdue, spoken_to = (NOW - timedelta(weeks=11)).date(), (NOW - timedelta(weeks=2)).date()
+    history = History(NOW - timedelta(weeks=12), overdue, spoken_to)
+    with TemporaryDirectory(prefix="bench-") as folder, broker() as settings, workers(settings, Path(folder)) as at:
+        prime(settings, at, known)
+        fill(settings, people_changelog(), known.stored(lambda _: history, people))
+        worker = at.start()
+        at.wait_ready(worker)
+        at.wait_idle(worker)
+        sys.setswitchinterval(0.0005)
+        first = dict[str, Arrived]()
+        events = _moves(known, history, people, count)
+        with Tail(settings, ALERTS, wait_ms=10) as tail, Steady(settings, iter(events), per_second) as load:
+            deadline = time.monotonic() + seconds + _LONGEST
+            while len(first) < count and time.monotonic() < deadline:
+                if (alert := tail.poll_one(0.05)) is not None and (adviser := _adviser(alert)) is not None:
+                    first.setdefault(adviser, alert)
+            load.stop()
+            if load.failed:
+                raise WrongRun(f"{load.failed} events were not taken by Kafka")
+        with Tail(settings, EVENTS) as tail:
+            sent = {adviser: record for record in tail.to_end() if (adviser := _adviser(record)) is not None}
+    return {"events": len(sent), "per_second": per_second,
+            **_spread("appended", [first[each].appended_ms - sent[each].appended_ms for each in sent if each in first]),
+            **_spread("seen", [first[each].at * 1000 - sent[each].appended_ms for each in sent if each in first]),
+            "wrong": [] if len(first) == len(sent) == count else [f"{len(first)} alerts for {len(sent)} events of {count}"]}
+
+
+def _moves(known: Known, history: History, people: int, count: int) -> list[KeyValue]:
+    """Snapshots of one after another, each with an adviser whom nobody else has."""
+    council = known.council
+    return [council.event(known.snapshot(number % people, history, NOW + timedelta(milliseconds=number),
+                                         adviser_ref=f"{_MARK}{number:06}")) for number in range(count)]
+
+
+def _adviser(record: Arrived) -> str | None:
+    """The unmistakable adviser in an alert or a snapshot."""
+    if record.value is None or _MARK.encode() not in record.value:
+        return None
+    message = orjson.loads(record.value)
+    return str(message.get("data", message)["adviser_ref"])
+
+
+def _spread(name: str, milliseconds: Sequence[float]) -> dict[str, float]:
+    if len(milliseconds) < 2:
+        return {}
+    cuts = quantiles(milliseconds, n=100)
+    return {f"{name}_{what}_ms": round(value, 1) for what, value in (("p50", cuts[49]), ("p99", cuts[98]), ("max", max(milliseconds)))}

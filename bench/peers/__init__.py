@@ -1,0 +1,1 @@
+"""What contact_monitor is compared with."""
