@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import count
 from random import Random
 from typing import Any
@@ -34,6 +35,7 @@ MOST_LATE = 30
 _AGAIN, _LATE = 0.1, 0.15
 
 
+@cache
 def policies() -> dict[str, Policy]:
     """What each council is judged by, as the model reads it."""
     prompt, waiting = (load_policy(folder(SHIPPED), POLICY) for _ in range(2))

@@ -1,11 +1,17 @@
 """What happens in more than one test."""
 from __future__ import annotations
 
+import pytest
+
 from tests.processes import until
 
 from .stage import Run
 from .traps import Trap
 from .worker import CrashPoint, Step
+
+MARKS = [pytest.mark.broker, pytest.mark.slow,
+         pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
+"""Of every test with processes. kafka-python forgets to close sockets that could not be connected, as when a broker is away."""
 
 
 def zombie(run: Run, step: Step, trap: Trap | None = None) -> None:

@@ -1,14 +1,12 @@
 """Workers that are killed, or fall asleep, at each step of a write."""
 from __future__ import annotations
 
-import pytest
-
 from keepintouch.runtime.stopping import FAIL_STOP_STATUS
-from tests.faults.scenes import zombie
+from tests.faults.scenes import MARKS, zombie
 from tests.faults.stage import Run
 from tests.faults.worker import CrashPoint, Step
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = MARKS
 
 
 def test_killed_at_every_step_of_a_write_it_loses_and_invents_nothing(run: Run) -> None:

@@ -3,13 +3,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from schemas.dead_letters import REASONS
+from tests.faults.scenes import MARKS
 from tests.faults.stage import NAMES, Run
 from tests.processes import until
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = MARKS
 
 SOON = 40.0
 

@@ -1,15 +1,13 @@
 """The verdict catches each mistake that is put back: a harness that never failed proves nothing."""
 from __future__ import annotations
 
-import pytest
-
-from tests.faults.scenes import zombie
+from tests.faults.scenes import MARKS, zombie
 from tests.faults.stage import Run
 from tests.faults.traps import Trap
 from tests.faults.verdict import Fault, Verdict
 from tests.faults.worker import CrashPoint, Step
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = MARKS
 
 
 def test_acknowledge_on_exception(run: Run) -> None:
@@ -38,7 +36,8 @@ def test_commit_before_state(run: Run) -> None:
 
 def test_zombie_writes(run: Run) -> None:
     zombie(run, Step.BEFORE_FINDINGS, Trap.ZOMBIE_WRITES)
-    assert caught(run).count(Fault.REGRESSION)
+    verdict = caught(run)
+    assert verdict.count(Fault.REGRESSION) or verdict.count(Fault.STATE_DIFFERS), "which, depends on who was quicker"
 
 
 def caught(run: Run) -> Verdict:
