@@ -9,7 +9,7 @@ bin := .venv/bin
 # What a step of the setup leaves when it is done; a step runs again when what it was made from is newer.
 done := .cache/done
 
-.PHONY: help setup demo up test test-fast chaos lint lock kafka-hashes clean
+.PHONY: help setup demo up test test-fast chaos bench lint lock kafka-hashes clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ lock: $(done)/uv  ## Pin the newest allowed versions of all packages by hash
 	@{ echo '# What installs everything else. Renewed by `make lock`.'; \
 	  echo uv | .cache/uv/bin/uv pip compile -q -U --generate-hashes --no-emit-index-url --no-annotate --no-header -; \
 	  } > .cache/requirements-uv.lock && mv .cache/requirements-uv.lock requirements-uv.lock
+
+bench: setup  ## Measure contact_monitor (ONLY=catch_up,live REPS=1 PROFILE=1; ONLY=soak MINUTES=30; BENCH_PEERS=folder)
+	@$(bin)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(REPS),--reps $(REPS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(EVENTS),--events $(EVENTS)) $(if $(SHARE),--share $(SHARE)) $(if $(PROFILE),--profile)
 
 kafka-hashes: $(done)/project  ## List the jars of deploy/kafka/pom.xml by hash, after a change to it
 	@$(bin)/python -c "from keepintouch.runtime.kafka_files import renew_hashes; renew_hashes()"

@@ -32,7 +32,7 @@ def alert_delay(people: int, per_second: int, seconds: int) -> Row:
     history = History(NOW - timedelta(weeks=12), overdue, spoken_to)
     with TemporaryDirectory(prefix="bench-") as folder, broker() as settings, workers(settings, Path(folder)) as at:
         prime(settings, at, known)
-        fill(settings, people_changelog(), known.stored(lambda _: history, people))
+        fill(settings, people_changelog(), known.stored(history, people))
         worker = at.start()
         at.wait_ready(worker)
         at.wait_idle(worker)
@@ -74,4 +74,5 @@ def _spread(name: str, milliseconds: Sequence[float]) -> dict[str, float]:
     if len(milliseconds) < 2:
         return {}
     cuts = quantiles(milliseconds, n=100)
-    return {f"{name}_{what}_ms": round(value, 1) for what, value in (("p50", cuts[49]), ("p99", cuts[98]), ("max", max(milliseconds)))}
+    shown = {"p50": cuts[49], "p99": cuts[98], "max": max(milliseconds)}
+    return {f"{name}_{what}_ms": round(value, 1) for what, value in shown.items()}

@@ -82,7 +82,7 @@ class Council:
             "born_on": date(today.year - 19, 1, 1) - timedelta(days=draw.randrange(-500, 1500)), "supported_since": since,
             "adviser_ref": self.worker(number // 15) if draw.random() < 0.98 else None, "adviser_since": since,
             "team_ref": f"team-{number // 150 % 12}", "need": self._pick({"standard": 7, "enhanced": 2, "high": 1}),
-            "plan_reviewed_on": today - timedelta(days=draw.randrange(180)), "looked_after": False, "accommodation": home,
+            "plan_reviewed_on": today - timedelta(days=draw.randrange(60)), "looked_after": False, "accommodation": home,
             "cohorts": ["uasc"] if draw.random() < 0.1 else []} | changes)
 
     def record(self, number: int, recorded_at: datetime) -> Contact | Visit | RecordVoided:
@@ -118,7 +118,7 @@ class Council:
         last: KeyValue | None = None
         for place in range(shape.events):
             if place < shape.people:
-                last = self.event(self.snapshot(place, begin))
+                last = self.event(self.snapshot(place, recent - timedelta(days=self.draw.randrange(120))))
             elif last is None or self.draw.random() >= 0.005:
                 at = begin + _YEAR * (place / half) if place < half else recent + RECENT * (place / half - 1)
                 last = self.event(self.record(self.draw.randrange(shape.people), at.replace(microsecond=0)))

@@ -169,4 +169,5 @@ class Group:
 
 
 def _client(settings: KafkaSettings, more: dict[str, Any]) -> Consumer:
-    return Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": "bench", "enable.auto.commit": False, "log_level": 0} | more)
+    common = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "bench", "enable.auto.commit": False, "log_level": 0}
+    return Consumer(common | more)

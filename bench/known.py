@@ -4,7 +4,7 @@ Two thousand different ones are drawn; more than that are the same again under o
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import cycle
@@ -67,12 +67,13 @@ class Known:
         since = (history.until - timedelta(weeks=60)).date()
         plain = {} if history.seen_on is None else {
             "category": "former_relevant", "accommodation": _PLAIN_HOME, "born_on": date(self._now.year - 19, 1, 15),
-            "adviser_ref": self.council.worker(number // 15), "supported_since": since, "adviser_since": since}
+            "adviser_ref": self.council.worker(number // 15), "supported_since": since, "adviser_since": since,
+            "plan_reviewed_on": self._now.date() - timedelta(days=30)}
         return self.council.snapshot(number, recorded_at, **plain | changes)
 
-    def stored(self, histories: Callable[[int], History], people: int, first: int = 0) -> Iterator[tuple[int, KeyValue]]:
+    def stored(self, history: History, people: int, first: int = 0) -> Iterator[tuple[int, KeyValue]]:
         """Partition, key and stored form of so many people, numbered from `first`."""
-        different = [self.draw(first + n, histories(n)) for n in range(min(_DIFFERENT, people))]
+        different = [self.draw(first + n, history) for n in range(min(_DIFFERENT, people))]
         for number, value in zip(range(first, first + people), cycle(different), strict=False):
             key = self.council.ref(number).encode()
             yield partition_of(key), (key, value)

@@ -25,7 +25,7 @@ def known_council(people: int) -> Iterator[tuple[KafkaSettings, Workers, int]]:
     known = Known(NOW, people)
     with TemporaryDirectory(prefix="bench-") as folder, broker() as settings, workers(settings, Path(folder)) as at:
         empty = prime(settings, at, known)
-        fill(settings, people_changelog(), known.stored(lambda number: History(NOW - timedelta(days=number % 60)), people))
+        fill(settings, people_changelog(), known.stored(History(NOW - timedelta(days=3)), people))
         yield settings, at, empty
 
 

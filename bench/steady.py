@@ -24,8 +24,9 @@ class Steady:
         self.sent = 0
         self.failed = 0
         self._events, self._per_second, self._stopping = events, per_second, threading.Event()
-        self._producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "acks": "all", "enable.idempotence": True, "log_level": 0,
-                                   "linger.ms": 0 if per_second < 5_000 else 5, "on_delivery": self._delivered})
+        self._producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "acks": "all", "enable.idempotence": True,
+                                   "log_level": 0, "linger.ms": 0 if per_second < 5_000 else 5,
+                                   "on_delivery": self._delivered})
         self._thread = threading.Thread(target=self._run, name="steady", daemon=True)
 
     def __enter__(self) -> Self:

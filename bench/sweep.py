@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from keepintouch.calendar import london_day, london_midnight
+import orjson
+
+from keepintouch.calendar import london_midnight
 from keepintouch.runtime.kafka import KafkaSettings
 from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
 from keepintouch.standards import stored
@@ -22,10 +23,12 @@ from .kafka import Arrived, Tail, broker, fill
 from .known import History, Known, a_call, prime
 from .rates import Row
 from .steady import Steady
-from .worker import Worker, Workers, WrongRun, workers
+from .worker import WrongRun, workers
 
-MIDNIGHT = london_midnight(NOW.date())
+MIDNIGHT = london_midnight(NOW.date() + timedelta(days=2))
+"""Of a Wednesday: graces are in working days, so nothing opens on a Monday."""
 _EVENING = MIDNIGHT - timedelta(hours=1)
+_LONG_AGO = _EVENING - timedelta(weeks=12)
 _OTHERS = 2_000
 """People who are not due, and whom the events are about."""
 _AT_REST = 8.0
@@ -48,12 +51,14 @@ class Plan:
 
     def write(self, settings: KafkaSettings) -> None:
         """Write everyone's state."""
-        opens_on, changes_on = _seen_on(opens=True), _seen_on(opens=False)
-        until, call = _EVENING - timedelta(weeks=12), _EVENING.date() - timedelta(days=6)
         for first, people, history in (
-                (0, self.opening, History(until, opens_on, call)), (self.opening, self.due - self.opening, History(until, changes_on)),
-                (self.due, _OTHERS, History(until, _EVENING.date() - timedelta(days=3)))):
-            fill(settings, people_changelog(), self.known.stored(lambda _, history=history: history, people, first))
+                (0, self.opening, _history(opens=True)), (self.opening, self.due - self.opening, _history(opens=False)),
+                (self.due, _OTHERS, History(_LONG_AGO, _EVENING.date() - timedelta(days=3)))):
+            fill(settings, people_changelog(), self.known.stored(history, people, first))
+
+    def keys(self) -> set[bytes]:
+        """Who is due."""
+        return {self.known.council.ref(number).encode() for number in range(self.due)}
 
     def events(self) -> Iterator[KeyValue]:
         """Calls to people who are not due, one after another."""
@@ -79,12 +84,92 @@ def sweep(due: int, per_second: int, lead: float) -> Row:
         at.wait_idle(worker)
         if time.time() > midnight - _AT_REST - 1:
             raise WrongRun(f"only idle {midnight - time.time():.0f} s before midnight: give more than {lead:.0f} s")
+        found = Night(midnight, plan.keys())
         with Tail(settings, ALERTS, people_changelog()) as tail:
             list(tail.to_end())
             with Steady(settings, plan.events(), per_second) as load:
-                found = _watch(tail, plan, midnight, at, worker)
-            if load.failed:
-                raise WrongRun(f"{load.failed} events were not taken by Kafka")
-            found.records += tail.to_end()
+                while not found.over(plan.opening) and time.time() < midnight + _LONGEST:
+                    found.take(tail.poll())
+                until = time.time() + _AFTERWARDS
+                while time.time() < until:
+                    found.take(tail.poll())
+            found.take(tail.to_end())
+        if load.failed:
+            raise WrongRun(f"{load.failed} events were not taken by Kafka")
         with Tail(settings, EVENTS) as tail:
-            return found.row(list(tail.to_end()), load.sent)
+            delays = found.delays(tail.to_end())
+        return {"people": due, "opening": plan.opening, "per_second": per_second, "seconds": round(found.last - midnight, 2),
+                **delays, "wrong": found.wrong(plan.opening)}
+
+
+@dataclass(slots=True)
+class Night:
+    """What came out around midnight (a real instant, in seconds since 1970)."""
+
+    midnight: float
+    waiting: set[bytes]
+    """Who is due and was not written yet with a later day."""
+    last: float = 0.0
+    """When a reader had the last alert, or the last state of who was due."""
+    alerts: set[bytes] = field(default_factory=set)
+    states: dict[bytes, list[Arrived]] = field(default_factory=dict)
+    """Of those who were not due, in order."""
+
+    def take(self, arrived: Iterable[Arrived]) -> None:
+        """Take note of what has come."""
+        today = MIDNIGHT.toordinal()
+        for record in arrived:
+            if record.topic == ALERTS:
+                self.alerts.add(record.key)
+                self.last = record.at
+            elif record.key in self.waiting:
+                if record.value is not None and stored.header(record.value).due_on > today:
+                    self.waiting.discard(record.key)
+                    self.last = record.at
+            elif stored.is_person(record.key):
+                self.states.setdefault(record.key, []).append(record)
+
+    def over(self, opening: int) -> bool:
+        """Whether everything is out that must be."""
+        return not self.waiting and len(self.alerts) >= opening
+
+    def wrong(self, opening: int) -> list[str]:
+        """What is not as it should be."""
+        wrong = [f"{len(self.waiting)} people were not looked at"] if self.waiting else []
+        if len(self.alerts) != opening:
+            wrong.append(f"{len(self.alerts)} alerts, not {opening}")
+        return wrong
+
+    def delays(self, events: Iterable[Arrived]) -> Row:
+        """From an event's append to that of the first state with it in: the median before midnight, and the longest after it."""
+        before, after = [], []
+        for event in events:
+            appended = event.appended_ms / 1000
+            if event.key in self.states and event.value is not None and (at := self._stored_at(event)) is not None:
+                if appended < self.midnight - 0.5:
+                    before.append(at - event.appended_ms)
+                elif self.midnight <= appended <= self.last:
+                    after.append(at - event.appended_ms)
+        rest = median(before) if before else 0.0
+        return {"events_before": len(before), "events_during": len(after), "delay_at_rest_ms": round(rest, 1),
+                "longest_at_rest_ms": max(before, default=0), "longest_delay_ms": round(max(after, default=0) - rest, 1)}
+
+    def _stored_at(self, event: Arrived) -> int | None:
+        record = pack(orjson.loads(event.value or b"")["data"].get("record_id", ""))
+        return next((state.appended_ms for state in self.states[event.key] if state.appended_ms >= event.appended_ms
+                     and record in stored.load(state.value or b"").registers), None)
+
+
+def _history(opens: bool) -> History:
+    """One by which somebody has to be looked at first thing after midnight, and an alert opens then or does not."""
+    for days in range(20, 80):
+        seen_on: date = _EVENING.date() - timedelta(days=days)
+        history = History(_LONG_AGO, seen_on, _EVENING.date() - timedelta(days=6) if opens else None)
+        known = Known(_EVENING, 1)
+        known.draw(0, history)
+        key = known.council.ref(0).encode()
+        ledger = known.reckoning.people[key].ledger
+        quiet = ledger is not None and not ledger.open and known.reckoning.due_on[key] == MIDNIGHT.toordinal()
+        if quiet and len(known.reckoning.evaluate(key, MIDNIGHT)) == int(opens):
+            return history
+    raise AssertionError("there is such a day")
