@@ -91,7 +91,7 @@ def _steps(options: argparse.Namespace) -> dict[str, Callable[[], Row]]:
         "loop_catch_up": lambda: catch_up(shape, loop=True, profile=profile("loop_catch_up")),
         "live": lambda: live(shape, profile=profile("live")),
         "loop_live": lambda: live(shape, loop=True, profile=profile("loop_live")),
-        "alert_p99": lambda: alert_delay(people(20_000), per_second=1_000, seconds=30),
+        "alert_p99": lambda: alert_delay(20_000, per_second=1_000, seconds=30),
         "restart": lambda: restart(people(200_000)),
         "sweep": lambda: sweep(people(90_000), per_second=200, lead=options.lead),
         "failover": lambda: failover(people(20_000)),
