@@ -22,9 +22,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def run(stage: Stage, tmp_path: Path) -> Iterator[Run]:
-    """New topics, some people, and nobody at work yet."""
-    with stage.run(folder=tmp_path) as ready:
+def run(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """New topics, some people, and nobody at work yet. May be given how many partitions there are, else four."""
+    with stage.run(partitions=getattr(request, "param", 4), folder=tmp_path) as ready:
         yield ready
     stage.mend()
     gc.collect()   # here, where what kafka-python left open disturbs nobody

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ import yaml
 from keepintouch.calendar import london_day
 from keepintouch.runtime.clock import LinearClock
 from keepintouch.runtime.kafka import KafkaSettings, admin
-from keepintouch.runtime.local_broker import LocalBroker, free_ports
+from keepintouch.runtime.local_broker import LocalBroker
 from keepintouch.runtime.supervisor import Supervisor
 from keepintouch.runtime.topics import create_topics, load_topics
 from tests.processes import until
@@ -48,12 +49,14 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._behind = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+        self._behind: dict[str, int] = {}
+        """The broker's port at the end of each road."""
         self.roads: dict[str, Proxy] = {}
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as opening:
+            self._behind = {name: opening.enter_context(_reserved()).getsockname()[1] for name in NAMES}
             self.roads = {name: opening.enter_context(Proxy(port)) for name, port in self._behind.items()}
             self.broker = opening.enter_context(LocalBroker(self._listeners()))
             self._open = opening.pop_all()
@@ -167,6 +170,14 @@ class Run:
         self.sent()
         self.rest(within)
         self.crew.dismiss()
+
+
+def _reserved() -> socket.socket:
+    """A port that nobody is given by chance, and at which Kafka may listen all the same: it shares addresses, as this does."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 @contextmanager
