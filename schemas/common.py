@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 REF_PATTERN = r"^[a-z0-9-]{2,32}:[A-Za-z0-9_-]{1,64}$"
 COUNCIL_PATTERN = r"^[a-z0-9-]{2,32}$"
 SLUG_PATTERN = r"^[a-z0-9_-]{1,64}$"
+INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
 
 class Message(BaseModel):
@@ -37,7 +38,7 @@ class _Text:
 
 
 Instant = Annotated[datetime, _Text(
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    INSTANT_PATTERN,
     core_schema.datetime_schema(tz_constraint="aware", strict=False), "date-time", "RFC 3339 with an offset")]
 """A moment in time: RFC 3339 with an offset on the wire, an aware datetime in Python."""
 

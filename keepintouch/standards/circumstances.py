@@ -1,9 +1,11 @@
 """A person's circumstances on one day: what conditions are held against."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from operator import attrgetter
+
+import msgspec
 
 from .intervals import LAST_DAY, Interval, Unit
 from .person import Facts
@@ -13,8 +15,7 @@ _OPT_OUT_LASTS = Interval(6, Unit.MONTHS)
 FIRST_AGE, AGE_TOO_OLD = 16, 25
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(msgspec.Struct, frozen=True, gc=False):
     """Facts of one person as of `today` (a day number). Without a home `hostel` and `council_provided` are false."""
 
     today: int
@@ -38,7 +39,7 @@ class Circumstances:
         return self.category != "none" and self.in_touch != "DIED" and FIRST_AGE <= self.age < AGE_TOO_OLD
 
 
-dateless = attrgetter(*(field.name for field in fields(Circumstances) if field.name not in {"today", "moved_on"}))
+dateless = attrgetter(*(name for name in Circumstances.__struct_fields__ if name not in {"today", "moved_on"}))
 """All of someone's circumstances but the two that are days: few people differ in these."""
 
 
@@ -53,12 +54,14 @@ def circumstances(facts: Facts, today: int) -> Circumstances:
         facts.in_touch in OPT_OUT_CODES and today <= opt_out_review_on(facts), facts.adviser_ref is not None)
 
 
+@lru_cache(maxsize=65_536)
 def age_on(born_on: int, today: int) -> int:
     """Whole years; someone born on 29 February has a birthday on 1 March in other years."""
     born, day = date.fromordinal(born_on), date.fromordinal(today)
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
+@lru_cache(maxsize=65_536)
 def next_birthday(born_on: int, today: int) -> int:
     """The first day after today on which the person is a year older."""
     born, year = date.fromordinal(born_on), date.fromordinal(today).year

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from keepintouch.calendar import london_day
 from schemas.alerts import AlertStatus, EndReason
 
-from .clocks import start_day
 from .evaluation import Evaluation
 from .instants import instant
 from .person import Facts, Person, Register
 from .policy import Policy, Standard
+from .standing import start_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def end(alert: OpenAlert, person: Person, evaluation: Evaluation, policy: Policy
         if satisfied.day > standard.grace.after(alert.due_on):
             return DONE
         return Ending("withdrawn", "recorded_late", _lag(satisfied))
-    start = start_day(standard, person.facts)
+    start = start_day(standard.start, person.facts)
     return DONE if start is not None and start > alert.anchor_on else CORRECTED
 
 
@@ -66,8 +66,8 @@ def _first_satisfying(alert: OpenAlert, standard: Standard, facts: Facts, evalua
     elif standard.needs.ever:
         first_day = 0
     else:
-        first_day = start_day(standard, facts) or 0
-    return next((r for r in evaluation.history.satisfying(standard.needs) if r.day >= first_day), None)
+        first_day = start_day(standard.start, facts) or 0
+    return next(evaluation.history.satisfying(standard.needs, first_day), None)
 
 
 def _lag(register: Register) -> int:

@@ -2,23 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+
+import msgspec
 
 from schemas.alerts import SEVERITIES, Severity
 
-from .circumstances import Circumstances, circumstances, dateless, next_birthday, opt_out_review_on
-from .clocks import Clock, FeedMarks, Sight, State, read_clock, start_day
+from .clocks import Clock, FeedMarks, Newest, Sight, State, read_clock
 from .history import History
 from .intervals import LAST_DAY, Interval
-from .ladder import Rung
-from .person import Facts, Person
-from .policy import Policy, Standard
+from .person import Person
+from .policy import Policy
 from .published import AlertKey
+from .standing import Standing, reading_of
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """An alert that is open today: the clock that opened first, and the worst severity of the rule's open standards."""
 
     rule: str
@@ -31,8 +29,7 @@ class Finding:
         return self.rule, self.clock.anchor_on
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True, gc=False):
     """One person on one day."""
 
     today: int
@@ -57,56 +54,88 @@ def evaluate(person: Person, policy: Policy, today: int, marks: FeedMarks, open_
     `marks`: how far each feed of the person's council is complete. `open_alerts`: what is open now, for feeds that are
     behind. `more_feeds`: feeds required besides the policy's own.
     """
-    facts = person.facts
-    if facts is None:
+    if person.facts is None:
         return None
-    now, history = circumstances(facts, today), History(person, today)
-    sight = Sight(today, policy.feeds | more_feeds, marks)
-    clocks = _clocks(facts, now, history, policy, sight, open_alerts) if now.in_scope else ()
-    findings = _findings(clocks)
-    found = {finding.rule for finding in findings}
-    unknown = sorted({c.standard.rule for c in clocks if c.state is State.UNKNOWN} - found)
-    in_touch_on = history.newest(policy.in_touch.rung)
-    meaningful_on = history.newest(Rung.SPOKE, known_below=Rung.SEEN)
+    reckoned = _reckoned(person, policy, today)
+    standing, history, answers = reckoned.standing, reckoned.history, reckoned.answers
+    questions = standing.reading.questions
+    reckoned.read_clocks(policy.warn, Sight(today, policy.feeds | more_feeds if more_feeds else policy.feeds, marks), open_alerts)
+    clocks = tuple(reckoned.clocks)
+    findings, unknown = _findings(clocks)
+    in_touch_on = _newest_day(answers, questions.in_touch)
+    meaningful_on = _newest_day(answers, questions.meaningful)
     return Evaluation(
-        today, now.in_scope,
+        today, standing.now.in_scope,
         _lasts(in_touch_on, policy.in_touch.within, today), _lasts(meaningful_on, policy.meaningful_within, today),
-        clocks, findings, tuple(unknown),
-        _next_change(facts, now, history, policy, clocks, in_touch_on, meaningful_on), history)
+        clocks, findings, unknown, _next_change(standing, history, policy, clocks, in_touch_on, meaningful_on), history)
 
 
-def covers(standard: Standard, now: Circumstances) -> bool:
-    """Whether a standard's conditions hold for a person in scope."""
-    return standard.when.failing(now) is None and (standard.unless is None or standard.unless.failing(now) is not None)
+class Reckoned:
+    """How far a person has been evaluated on a day: kept with them, so that next time only what has come since is looked at."""
+
+    __slots__ = ("_stale", "answers", "clocks", "history", "standing")
+
+    def __init__(self, person: Person, standing: Standing) -> None:
+        self.standing = standing
+        self.history = History(person, standing.today)
+        self.answers: dict[int, Newest] = {}
+        self.clocks: list[Clock] = []
+        standing.reading.questions.answer(self.history, self.history.records, standing.wanted, self.answers)
+        self._stale = standing.wanted
+        """Questions that have found another answer since the clocks were read."""
+
+    def catch_up(self) -> bool:
+        """Take in what has come since; False if more has changed than new records."""
+        came = self.history.catch_up()
+        if came is None:
+            return False
+        self._stale |= self.standing.reading.questions.answer(self.history, came, self.standing.wanted, self.answers)
+        return True
+
+    def read_clocks(self, warn: Interval, sight: Sight, open_alerts: Iterable[AlertKey]) -> None:
+        """Read every clock; where no feed is waited for, only those that a new answer may have changed."""
+        history, answers, stale, clocks = self.history, self.answers, self._stale, self.clocks
+        lines, starts = self.standing.lines, self.standing.starts
+        if clocks and not sight.feeds:
+            for place, line in enumerate(lines):
+                if (line.question | line.meanwhile) & stale:
+                    clocks[place] = read_clock(line, starts[place], answers, history, warn, sight, ())
+        else:
+            anchors: dict[str, set[int]] = {}
+            for rule, anchor_on in open_alerts:
+                anchors.setdefault(rule, set()).add(anchor_on)
+            self.clocks = [read_clock(line, start, answers, history, warn, sight, anchors.get(line.standard.rule, ()))
+                           for line, start in zip(lines, starts, strict=True)]
+        self._stale = 0
 
 
-def covering(policy: Policy, now: Circumstances) -> tuple[Standard, ...]:
-    """The standards of a policy that cover a person in scope, in its order; worked out once for all in the same circumstances."""
-    recently = () if now.moved_on is None else tuple(now.today <= w.after(now.moved_on) for w in policy.move_windows)
-    same = dateless(now), recently
-    found = policy.coverage.get(same)
-    if found is None:
-        found = policy.coverage[same] = tuple(standard for standard in policy.standards if covers(standard, now))
-    return found
+def _reckoned(person: Person, policy: Policy, today: int) -> Reckoned:
+    facts, reading, held = person.facts, reading_of(policy), person.reckoned
+    assert facts is not None
+    same = held is not None and held.standing.holds(facts, today, reading)
+    if held is None or not same or not held.catch_up():
+        held = Reckoned(person, held.standing if held is not None and same else reading.standing(facts, today))
+        person.reckoned = held
+    return held
 
 
-def _clocks(facts: Facts, now: Circumstances, history: History, policy: Policy, sight: Sight,
-            open_alerts: Iterable[AlertKey]) -> tuple[Clock, ...]:
-    anchors: dict[str, set[int]] = {}
-    for rule, anchor_on in open_alerts:
-        anchors.setdefault(rule, set()).add(anchor_on)
-    return tuple(read_clock(standard, start, history, policy, sight, anchors.get(standard.rule, frozenset()))
-                 for standard in covering(policy, now) if (start := start_day(standard, facts)) is not None)
+def _findings(clocks: tuple[Clock, ...]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Per rule the clock that opened first (then the earlier in the list), with the worst severity among the open ones.
 
-
-def _findings(clocks: tuple[Clock, ...]) -> tuple[Finding, ...]:
-    """Per rule the clock that opened first (then the earlier in the list), with the worst severity among the open ones."""
+    And the rules that are unknown and have none open.
+    """
     open_clocks: dict[str, list[Clock]] = {}
+    unknown = set[str]()
     for clock in clocks:
         if clock.state is State.OVERDUE:
             open_clocks.setdefault(clock.standard.rule, []).append(clock)
-    return tuple(Finding(rule, min(ones, key=_opening), max((c.standard.severity for c in ones), key=SEVERITIES.index))
-                 for rule, ones in sorted(open_clocks.items()))
+        elif clock.state is State.UNKNOWN:
+            unknown.add(clock.standard.rule)
+    if not open_clocks and not unknown:
+        return (), ()
+    return (tuple([Finding(rule, min(ones, key=_opening), max((c.standard.severity for c in ones), key=SEVERITIES.index))
+                   for rule, ones in sorted(open_clocks.items())]),
+            tuple(sorted(unknown - open_clocks.keys())))
 
 
 def _opening(clock: Clock) -> tuple[int, int]:
@@ -114,31 +143,29 @@ def _opening(clock: Clock) -> tuple[int, int]:
     return clock.opens_on, clock.standard.place
 
 
+def _newest_day(answers: dict[int, Newest], questions: int) -> int | None:
+    """Day of the newest record that answers any of some questions."""
+    days = [newest.day for question, newest in answers.items() if question & questions]
+    return max(days) if days else None
+
+
 def _lasts(day: int | None, within: Interval, today: int) -> bool:
     return day is not None and within.after(day) >= today
 
 
-@lru_cache(maxsize=65_536)
-def _warning_day(warn: Interval, due_on: int) -> int:
-    return warn.before(due_on)
-
-
-def _next_change(facts: Facts, now: Circumstances, history: History, policy: Policy, clocks: tuple[Clock, ...],
+def _next_change(standing: Standing, history: History, policy: Policy, clocks: tuple[Clock, ...],
                  in_touch_on: int | None, meaningful_on: int | None) -> int:
-    days = [next_birthday(facts.born_on, now.today)]
-    days.extend(register.day for register in history.later)
-    if now.opted_out:
-        days.append(opt_out_review_on(facts) + 1)
-    if facts.no_face_to_face_until is not None:
-        days.append(facts.no_face_to_face_until + 1)
-    if now.moved_on is not None:
-        days.extend(window.after(now.moved_on) + 1 for window in policy.move_windows)
+    today, soonest = standing.today, standing.next_change_on
+    days = [register.day for register in history.later]
     if in_touch_on is not None:
         days.append(policy.in_touch.within.after(in_touch_on) + 1)
     if meaningful_on is not None:
         days.append(policy.meaningful_within.after(meaningful_on) + 1)
     for clock in clocks:
-        if clock.due_on is not None and clock.opens_on is not None:
+        if clock.opens_on is not None and clock.warned_on is not None and clock.opens_on > today:
             days.append(clock.opens_on)
-            days.append(_warning_day(policy.warn, clock.due_on))
-    return min((day for day in days if day > now.today), default=LAST_DAY)
+            days.append(clock.warned_on)
+    for day in days:
+        if today < day < soonest:
+            soonest = day
+    return min(soonest, LAST_DAY)

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .circumstances import AGE_TOO_OLD, FIRST_AGE, Circumstances, circumstances
-from .clocks import Clock, FeedMarks, start_day
-from .evaluation import Evaluation, covers, evaluate
+from .clocks import Clock, FeedMarks
+from .evaluation import Evaluation, evaluate
 from .history import History
 from .identifiers import unpack
 from .ladder import KINDS, VOID, Kind
 from .person import Person, Register
 from .policy import Miss, Policy, Standard, Who
 from .published import AlertKey
+from .standing import covers, start_day
 
 
 class OutOfScope(StrEnum):
@@ -116,14 +117,14 @@ def _not_covered(standard: Standard, now: Circumstances, person: Person) -> str 
     if not covers(standard, now):
         return "unless"
     assert person.facts is not None
-    return "accommodation_since" if start_day(standard, person.facts) is None else None
+    return "accommodation_since" if start_day(standard.start, person.facts) is None else None
 
 
 def _records(standard: Standard, clock: Clock, person: Person, history: History) -> tuple[RecordReason, ...]:
     meanwhile = set() if standard.despite is None else {
         id(r) for r in history.meanwhile(standard.despite, clock.anchor, clock.anchor_on)}
     assert person.facts is not None
-    start = start_day(standard, person.facts)
+    start = start_day(standard.start, person.facts)
     assert start is not None
     return tuple(_record(register, standard, clock, person, history, id(register) in meanwhile, start)
                  for register in person.in_order())

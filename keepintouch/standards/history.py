@@ -1,39 +1,68 @@
 """A person's records as they count on one day: voids left out, nothing of later days, and who had met whom when."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 
 from .instants import first_instant
-from .ladder import BY_COUNCIL, MEETINGS, RUNG_OF, VOID, Rung
+from .ladder import MEETINGS, VOID
 from .person import Person, Register
 from .policy import Despite, Needs, Who
 
+_kind, _occurred_at = attrgetter("kind"), attrgetter("occurred_at")
+
 
 class History:
-    """The records of one person with day <= today, oldest first; at the same instant by record id."""
+    """The records of one person with day <= today, oldest first; at the same instant by record id. Not to be changed."""
 
-    __slots__ = ("adviser", "later", "met", "person", "records", "today")
+    __slots__ = ("_count", "_met", "_ordered", "_tomorrow", "adviser", "later", "person", "records", "today")
 
     def __init__(self, person: Person, today: int) -> None:
         self.person = person
         self.today = today
-        self.records: list[Register] = []
-        self.later: list[Register] = []
+        self.records: list[Register]
+        self.later: list[Register]
         """Records of days to come: they do not count yet."""
-        self.met: dict[int, int] = {}
-        """When each worker first saw the person, in whatever role."""
-        records, met, tomorrow = self.records, self.met, first_instant(today + 1)
-        for register in person.in_order():
-            kind = register.kind
-            if kind == VOID:
-                continue
-            if register.occurred_at >= tomorrow:
-                self.later.append(register)
-                continue
-            records.append(register)
-            if kind in MEETINGS and register.worker >= 0:
-                met.setdefault(register.worker, register.occurred_at)
+        self._met: dict[int, int] | None = None
+        ordered = self._ordered = person.in_order()
+        self._count = len(ordered)
+        if VOID in map(_kind, ordered):
+            ordered = [register for register in ordered if register.kind != VOID]
+        self._tomorrow = first_instant(today + 1)
+        if ordered and ordered[-1].occurred_at >= self._tomorrow:
+            end = bisect_left(ordered, self._tomorrow, key=_occurred_at)
+            self.records, self.later = ordered[:end], ordered[end:]
+        else:
+            self.records, self.later = ordered, []
         self.adviser = self._place_of_adviser()
+
+    def catch_up(self) -> Sequence[Register] | None:
+        """Take in the records that have come since, newer than all before, and return them; None if anything else has changed."""
+        ordered = self.person.in_order()
+        if ordered is not self._ordered or self.later:
+            return None
+        came = ordered[self._count:]
+        for register in came:
+            if register.kind == VOID or register.occurred_at >= self._tomorrow:
+                return None
+        self._count = len(ordered)
+        if self.records is not ordered:
+            self.records.extend(came)
+        if self._met is not None:
+            self._meet(self._met, came)
+        if self.adviser < 0:
+            self.adviser = self._place_of_adviser()
+        return came
+
+    @property
+    def met(self) -> dict[int, int]:
+        """When each worker first saw the person, in whatever role."""
+        met = self._met
+        if met is None:
+            met = self._met = {}
+            self._meet(met, self.records)
+        return met
 
     def known(self, register: Register) -> bool:
         """Whether the record's worker had met the person at or before it; otherwise, or without a worker, a stranger."""
@@ -50,38 +79,47 @@ class History:
         """Whether a record is of a kind, and by someone, that satisfies."""
         return register.kind in needs.kinds and self._is_by(register, needs.by)
 
-    def satisfying(self, needs: Needs, newest_first: bool = False) -> Iterator[Register]:
-        """The records that satisfy."""
+    def satisfying(self, needs: Needs, first_day: int = 0) -> Iterator[Register]:
+        """The records that satisfy, on or after a day, oldest first."""
         kinds, by = needs.kinds, needs.by
-        for register in reversed(self.records) if newest_first else self.records:
+        begin = bisect_left(self.records, first_instant(first_day), key=_occurred_at) if first_day > 0 else 0
+        for register in self.records[begin:]:
             if register.kind in kinds and (by is Who.ANY or self._is_by(register, by)):
                 yield register
 
-    def since(self, anchor: Register | None, anchor_on: int) -> Iterable[Register]:
+    def since(self, anchor: Register | None, anchor_on: int) -> Sequence[Register]:
         """What came after the anchoring record's instant, or on or after the anchor day where no record is the anchor."""
-        start = len(self.records)
-        if anchor is not None:
-            while start and self.records[start - 1].occurred_at > anchor.occurred_at:
-                start -= 1
-        else:
-            while start and self.records[start - 1].day >= anchor_on:
-                start -= 1
-        return self.records[start:]
+        return self.records[self._start_since(anchor, anchor_on):]
 
-    def meanwhile(self, despite: Despite, anchor: Register | None, anchor_on: int) -> Iterator[Register]:
+    def meanwhile(self, despite: Despite, anchor: Register | None, anchor_on: int) -> list[Register]:
         """The other contact since the anchor that a `despite` counts, oldest first."""
         kinds, by_stranger = despite.kinds, despite.by_stranger
-        for register in self.since(anchor, anchor_on):
-            if register.kind in kinds and not (by_stranger and self.known(register)):
-                yield register
+        return [register for register in self.since(anchor, anchor_on)
+                if register.kind in kinds and not (by_stranger and self.known(register))]
 
-    def newest(self, least: Rung, known_below: Rung | None = None) -> int | None:
-        """Day of the newest council-role record at that rung or higher; below `known_below` only by a known worker."""
-        for register in reversed(self.records):
-            if register.kind in BY_COUNCIL and (rung := RUNG_OF[register.kind]) >= least and (
-                    known_below is None or rung >= known_below or self.known(register)):
-                return register.day
+    def nth_meanwhile(self, despite: Despite, anchor: Register | None, anchor_on: int) -> Register | None:
+        """Of these, the one with which there are as many as the `despite` takes."""
+        kinds, by_stranger, missing = despite.kinds, despite.by_stranger, despite.count
+        for register in self.records[self._start_since(anchor, anchor_on):]:
+            if register.kind in kinds and not (by_stranger and self.known(register)):
+                missing -= 1
+                if not missing:
+                    return register
         return None
+
+    def _start_since(self, anchor: Register | None, anchor_on: int) -> int:
+        records = self.records
+        at_least = first_instant(anchor_on) if anchor is None else anchor.occurred_at + 1
+        start = len(records)
+        while start and records[start - 1].occurred_at >= at_least:
+            start -= 1
+        return start
+
+    @staticmethod
+    def _meet(met: dict[int, int], records: Iterable[Register]) -> None:
+        for register in records:
+            if register.kind in MEETINGS and register.worker >= 0 and register.worker not in met:
+                met[register.worker] = register.occurred_at
 
     def _is_by(self, register: Register, by: Who) -> bool:
         if by is Who.ANY:

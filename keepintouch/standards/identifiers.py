@@ -10,12 +10,13 @@ _UUID_LENGTH, _UUID_BYTES = 36, 16
 
 def pack(text: str) -> Packed:
     """The id in its smallest form; equal ids have equal forms."""
-    if len(text) == _UUID_LENGTH and text[8] == "-" and text[23] == "-":
+    if len(text) == _UUID_LENGTH and text[8] == text[13] == text[18] == text[23] == "-":
+        digits = text.replace("-", "")
         try:
-            packed = bytes.fromhex(text.replace("-", ""))
+            packed = bytes.fromhex(digits)
         except ValueError:
             return text.encode()
-        if len(packed) == _UUID_BYTES and _written(packed) == text:
+        if packed.hex() == digits:
             return packed
     encoded = text.encode()
     return _TEXT_MARK + encoded if len(encoded) == _UUID_BYTES else encoded

@@ -98,13 +98,15 @@ def _visit_kinds() -> dict[tuple[str, str, str, bool | None, bool | None], int]:
             for r, at, o, n, a in product(*(range(len(part)) for part in parts))}
 
 
-_CONTACT_KINDS, _VISIT_KINDS = _contact_kinds(), _visit_kinds()
+CONTACT_KINDS, VISIT_KINDS = _contact_kinds(), _visit_kinds()
+"""Numbers of kinds: of contacts by role, channel, direction and outcome; of visits by role, location, outcome, whether it was
+announced, and whether the person was seen alone."""
 
 KINDS: dict[int, Kind] = {
     **{number: Kind(role, outcome, direction, channel)
-       for (role, channel, direction, outcome), number in _CONTACT_KINDS.items()},
+       for (role, channel, direction, outcome), number in CONTACT_KINDS.items()},
     **{number: Kind(role, outcome, location=at, announced=announced, seen_alone=alone)
-       for (role, at, outcome, announced, alone), number in _VISIT_KINDS.items()}}
+       for (role, at, outcome, announced, alone), number in VISIT_KINDS.items()}}
 """Every kind there is, by its number."""
 
 RUNG_OF: dict[int, Rung] = {number: kind.rung for number, kind in KINDS.items()}
@@ -116,5 +118,5 @@ MEETINGS: frozenset[int] = frozenset(number for number, rung in RUNG_OF.items() 
 def kind_of(record: Contact | Visit) -> int:
     """The number of a record's kind."""
     if isinstance(record, Contact):
-        return _CONTACT_KINDS[record.worker_role, record.channel, record.direction, record.outcome]
-    return _VISIT_KINDS[record.worker_role, record.location, record.outcome, record.announced, record.seen_alone]
+        return CONTACT_KINDS[record.worker_role, record.channel, record.direction, record.outcome]
+    return VISIT_KINDS[record.worker_role, record.location, record.outcome, record.announced, record.seen_alone]

@@ -8,33 +8,44 @@ from __future__ import annotations
 from binascii import crc32
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from schemas.alerts import Alert, AlertDetail, EndReason, Mode, PolicyRef, alert_id
-from schemas.common import council_of
+from schemas.alerts import Alert, AlertStatus, Mode, alert_id
 
+from .alert_json import alert_json
 from .ending import NO_LONGER_APPLIES, Ending, OpenAlert, end
 from .evaluation import Evaluation, Finding
 from .evidence import evidence_for
-from .instants import instant, microseconds
+from .instants import microseconds
 from .person import Person
 from .policy import Policy
-from .published import NEVER, NO_EVIDENCE, AlertKey, EndedEntry, Evidence, Ledger, OpenEntry
+from .published import NEVER, AlertKey, EndedEntry, Evidence, Ledger, OpenEntry
 
 _NO_POLICY = b"\xff" * 8
 """Mark of a person to whom no policy applies: their council has left."""
 
 
+_NOTHING_YET = Ledger(NEVER, b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A record for the alerts topic; without an alert, a tombstone for its key."""
+    """A record for the alerts topic; without a value, a tombstone for its key."""
 
     alert_id: UUID
-    alert: Alert | None
+    value: bytes | None
+    """JSON of a `schemas.alerts.Alert`."""
+    status: AlertStatus | None = None
+    mode: Mode | None = None
+
+    @property
+    def alert(self) -> Alert | None:
+        """What the record says."""
+        return None if self.value is None else Alert.model_validate_json(self.value)
 
 
 def policy_mark(policy: Policy, more_feeds: frozenset[str] = frozenset()) -> bytes:
@@ -50,31 +61,32 @@ def open_keys(person: Person) -> tuple[AlertKey, ...]:
 
 def settle(ref: str, person: Person, evaluation: Evaluation, policy: Policy, mark: bytes, now: datetime) -> list[Publication]:
     """Bring a person's ledger in line with an evaluation; returns what must be published, in the order of rules."""
-    held, at = person.ledger, microseconds(now)
-    first = held is None or held.mark != mark
-    open_before = {} if held is None else {entry.key: entry for entry in held.open}
-    ended_before = {} if held is None else {entry.key: entry for entry in held.ended}
-    known = _crcs(b"" if held is None else held.known)
+    held = _NOTHING_YET if person.ledger is None else person.ledger
+    first = held.mark != mark
+    known = _known_after(held.known, tuple(policy.rules), evaluation.unknown)
+    if not (first or held.open or held.ended or evaluation.findings or known != held.known):
+        return []
+    at = microseconds(now)
+    open_before, ended_before = {entry.key: entry for entry in held.open}, {entry.key: entry for entry in held.ended}
     published: list[Publication] = []
     open_now: list[OpenEntry] = []
     for finding in evaluation.findings:
         before, ended = open_before.pop(finding.key, None), ended_before.pop(finding.key, None)
-        origin: OpenEntry | EndedEntry | None = ended if before is None else before
-        mode: Mode = origin.mode if origin is not None else "backfill" if first or _crc(finding.rule) not in known else "live"
-        entry = _entry(finding, person, policy, origin, mode, at)
-        if before is not None and _same(before, entry):
+        if before is not None and _says(before, finding, person, policy):
             open_now.append(before)
             continue
-        entry = replace(entry, evidence=evidence_for(finding.clock, evaluation.history))
+        origin: OpenEntry | EndedEntry | None = ended if before is None else before
+        mode: Mode = (origin.mode if origin is not None
+                      else "backfill" if first or _crc(finding.rule) not in _crcs(held.known) else "live")
+        entry = _entry(finding, person, policy, origin, mode, at, evidence_for(finding.clock, evaluation.history))
         open_now.append(entry)
-        published.append(Publication(*_record(ref, entry)))
+        published.append(_publish(ref, entry))
     for gone in open_before.values():
         ending = end(OpenAlert(gone.rule, gone.standard, gone.anchor_on, gone.due_on), person, evaluation, policy)
         ended_before[gone.key] = _ended(gone, at)
-        published.append(Publication(*_record(ref, gone, ending, at)))
+        published.append(_publish(ref, gone, ending, at))
     kept, forgotten = _forget(ref, tuple(ended_before.values()), evaluation.today)
-    known.update(_crc(rule) for rule in policy.rules if rule not in evaluation.unknown)
-    person.ledger = Ledger(mark, b"".join(sorted(known)), tuple(open_now), kept)
+    person.ledger = Ledger(mark, known, tuple(open_now), kept)
     return published + forgotten
 
 
@@ -85,7 +97,7 @@ def close(ref: str, person: Person, now: datetime, today: int) -> list[Publicati
         return []
     at = microseconds(now)
     ended = (*held.ended, *(_ended(entry, at) for entry in held.open))
-    published = [Publication(*_record(ref, entry, NO_LONGER_APPLIES, at)) for entry in held.open]
+    published = [_publish(ref, entry, NO_LONGER_APPLIES, at) for entry in held.open]
     kept, forgotten = _forget(ref, ended, today)
     person.ledger = Ledger(_NO_POLICY, held.known, (), kept)
     return published + forgotten
@@ -105,7 +117,7 @@ def adopt(person: Person, alert: Alert) -> bool:
 
     So it is when a crash came between publishing and writing the state, or when the state was lost.
     """
-    held = Ledger(NEVER, b"") if person.ledger is None else person.ledger
+    held = _NOTHING_YET if person.ledger is None else person.ledger
     key = alert.rule, alert.anchor_on.toordinal()
     entries: list[OpenEntry | EndedEntry] = [*held.open, *held.ended]
     if any(entry.sequence >= alert.sequence for entry in entries if entry.key == key):
@@ -120,9 +132,9 @@ def adopt(person: Person, alert: Alert) -> bool:
     return True
 
 
-def _entry(finding: Finding, person: Person, policy: Policy, origin: OpenEntry | EndedEntry | None, mode: Mode,
-           at: int) -> OpenEntry:
-    """What is to be known of an open alert; its evidence is gathered only if it is published."""
+def _entry(finding: Finding, person: Person, policy: Policy, origin: OpenEntry | EndedEntry | None, mode: Mode, at: int,
+           evidence: Evidence) -> OpenEntry:
+    """What is to be known of an open alert."""
     clock, facts = finding.clock, person.facts
     assert clock.due_on is not None
     assert clock.opens_on is not None
@@ -130,12 +142,16 @@ def _entry(finding: Finding, person: Person, policy: Policy, origin: OpenEntry |
     return OpenEntry(
         clock.anchor_on, 1 if origin is None else origin.sequence + 1, mode,
         at if origin is None else origin.detected_at, clock.standard.id, finding.severity, clock.due_on, clock.opens_on,
-        facts.adviser_ref, facts.team_ref, policy.id, policy.version, NO_EVIDENCE)
+        facts.adviser_ref, facts.team_ref, policy.id, policy.version, evidence)
 
 
-def _same(before: OpenEntry, now: OpenEntry) -> bool:
-    """Whether nothing that counts as a published change differs: evidence, sequence and detection do not."""
-    return before == replace(now, sequence=before.sequence, detected_at=before.detected_at, evidence=before.evidence)
+def _says(entry: OpenEntry, finding: Finding, person: Person, policy: Policy) -> bool:
+    """Whether what was published is what there is to say: evidence, sequence, mode and detection do not matter."""
+    clock, facts = finding.clock, person.facts
+    assert facts is not None
+    return (entry.standard == clock.standard.id and entry.severity == finding.severity and entry.due_on == clock.due_on
+            and entry.opens_on == clock.opens_on and entry.adviser_ref == facts.adviser_ref and entry.team_ref == facts.team_ref
+            and entry.policy_id == policy.id and entry.policy_version == policy.version)
 
 
 def _ended(entry: OpenEntry, at: int) -> EndedEntry:
@@ -151,30 +167,14 @@ def _id(ref: str, key: AlertKey) -> UUID:
     return alert_id(ref, key[0], date.fromordinal(key[1]).isoformat())
 
 
-def _record(ref: str, entry: OpenEntry, ending: Ending | None = None, ended_at: int = 0) -> tuple[UUID, Alert]:
-    status = "open" if ending is None else ending.status
-    reason: EndReason | None = None if ending is None else ending.reason
+def _publish(ref: str, entry: OpenEntry, ending: Ending | None = None, ended_at: int = 0) -> Publication:
     identity = _id(ref, entry.key)
-    return identity, Alert(
-        alert_id=identity, person_ref=ref, council=council_of(ref), rule=entry.rule, standard=entry.standard, status=status,
-        sequence=entry.sequence + (ending is not None), severity=entry.severity, anchor_on=date.fromordinal(entry.anchor_on),
-        due_on=date.fromordinal(entry.due_on), opens_on=date.fromordinal(entry.opens_on), adviser_ref=entry.adviser_ref,
-        team_ref=entry.team_ref, policy=PolicyRef(id=entry.policy_id, version=entry.policy_version), mode=entry.mode,
-        detail=_detail(entry.evidence), evidence=list(entry.evidence.record_ids), detected_at=instant(entry.detected_at),
-        ended_at=None if ending is None else instant(ended_at), end_reason=reason,
-        recording_lag_days=None if ending is None else ending.recording_lag_days)
-
-
-def _detail(found: Evidence) -> AlertDetail:
-    attempted, messaged, spoke, seen, at_home = (None if day is None else date.fromordinal(day) for day in found.newest_days)
-    return AlertDetail(
-        last_attempted_on=attempted, last_messaged_on=messaged, last_spoke_on=spoke, last_seen_on=seen,
-        last_seen_at_home_on=at_home, met_adviser=found.met_adviser, written_since_anchor=found.written_since_anchor,
-        attempts_since_anchor=found.attempts_since_anchor, strangers_only=found.strangers_only)
+    return Publication(identity, alert_json(identity, ref, entry, ending, ended_at),
+                       "open" if ending is None else ending.status, entry.mode)
 
 
 def _open_entry(alert: Alert) -> OpenEntry:
-    """What `_record` made the record of an open alert from."""
+    """What the record of an open alert was made from."""
     d = alert.detail
     attempted, messaged, spoke, seen, at_home = (None if day is None else day.toordinal() for day in (
         d.last_attempted_on, d.last_messaged_on, d.last_spoke_on, d.last_seen_on, d.last_seen_at_home_on))
@@ -184,6 +184,12 @@ def _open_entry(alert: Alert) -> OpenEntry:
         alert.anchor_on.toordinal(), alert.sequence, alert.mode, microseconds(alert.detected_at), alert.standard,
         alert.severity, alert.due_on.toordinal(), alert.opens_on.toordinal(), alert.adviser_ref, alert.team_ref,
         alert.policy.id, alert.policy.version, evidence)
+
+
+@lru_cache(maxsize=65_536)
+def _known_after(known: bytes, rules: tuple[str, ...], unknown: tuple[str, ...]) -> bytes:
+    """The marks of rules that were known at some time, after an evaluation under some rules of which these were unknown."""
+    return b"".join(sorted(_crcs(known).union(_crc(rule) for rule in rules if rule not in unknown)))
 
 
 @cache

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from datetime import date
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import Contact, EventData, Feed, PersonErased, RecordVoided, Visit
 from schemas.events import Person as Snapshot
@@ -16,6 +18,9 @@ from .identifiers import Packed, pack, unpack
 from .instants import day_of, microseconds
 from .ladder import VOID, kind_of
 from .published import Ledger
+
+if TYPE_CHECKING:
+    from .evaluation import Reckoned
 
 REGISTER_LIMIT = 2_000
 """Records kept of one person; beyond it the one with the oldest `occurred_at` goes."""
@@ -40,6 +45,17 @@ class Register(msgspec.Struct, array_like=True, gc=False, frozen=True):
     def day(self) -> int:
         """London day number on which it occurred."""
         return day_of(self.occurred_at)
+
+
+class Statement(msgspec.Struct, gc=False):
+    """What a contact, a visit or a void says, before it is known whether it holds. Fields as in `Register`."""
+
+    record_id: Packed
+    event_id: Packed
+    recorded_at: int
+    occurred_at: int
+    kind: int
+    worker_ref: str | None
 
 
 class Home(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -89,7 +105,7 @@ _in_time_order = attrgetter("occurred_at")
 class Person:
     """Everything known about one person, and the place where statements are folded in."""
 
-    __slots__ = ("_ordered", "erased_at", "facts", "ledger", "registers", "workers")
+    __slots__ = ("_ordered", "_workers_in_order", "erased_at", "facts", "ledger", "reckoned", "registers", "workers")
 
     def __init__(self) -> None:
         self.facts: Facts | None = None
@@ -98,29 +114,53 @@ class Person:
         self.erased_at: int | None = None
         self.ledger: Ledger | None = None
         self._ordered: list[Register] | None = None
+        self._workers_in_order = False
+        self.reckoned: Reckoned | None = None
+        """How far they have been evaluated; kept by `evaluation`."""
 
     def fold(self, event_id: str, data: EventData) -> bool:
-        """Fold in one statement about this person; says whether anything changed. Manifests concern nobody and are refused."""
+        """Fold in one event about this person; says whether anything changed. Manifests concern nobody and are refused."""
         if isinstance(data, Feed):
             raise TypeError("a manifest is not about a person")
+        if isinstance(data, (Contact, Visit, RecordVoided)):
+            return self.take(_statement(event_id, data))
         recorded_at = microseconds(data.recorded_at)
         if self.erased_at is not None and recorded_at <= self.erased_at:
             return False
         if isinstance(data, PersonErased):
             self._forget(recorded_at)
             return True
-        if isinstance(data, Snapshot):
-            facts = _facts(event_id, recorded_at, data)
-            if self.facts is not None and not facts.newer_than(self.facts):
-                return False
-            self.facts = facts
-            return True
-        return self._state(self._register(event_id, recorded_at, data))
+        facts = _facts(event_id, recorded_at, data)
+        if self.facts is not None and not facts.newer_than(self.facts):
+            return False
+        self.facts = facts
+        return True
+
+    def take(self, said: Statement) -> bool:
+        """Take what was said of a record, if it holds against what was said before; says whether it does."""
+        if self.erased_at is not None and said.recorded_at <= self.erased_at:
+            return False
+        record_id, registers = said.record_id, self.registers
+        held = registers.get(record_id)
+        if held is not None and not self._holds_against(said, held):
+            return False
+        register = Register(record_id, said.event_id, said.recorded_at, said.occurred_at, said.kind,
+                            self._place_of(said.worker_ref))
+        registers[record_id] = register
+        ordered = self._ordered
+        if held is None and ordered and said.occurred_at > ordered[-1].occurred_at:
+            ordered.append(register)  # most records are newer than all before: what is in order stays so
+        else:
+            self._ordered, self._workers_in_order = None, False
+        if len(registers) > REGISTER_LIMIT:
+            del registers[self.in_order()[0].record_id]
+            self._ordered, self._workers_in_order = None, False
+        return True
 
     def restore(self, ordered: list[Register]) -> None:
         """Take registers back from a stored form, in the order of time."""
         self.registers = {register.record_id: register for register in ordered}
-        self._ordered = ordered
+        self._ordered, self._workers_in_order = ordered, True
 
     def in_order(self) -> list[Register]:
         """All registers, oldest `occurred_at` first; at the same instant by record id. Not to be changed."""
@@ -129,15 +169,20 @@ class Person:
             _settle_ties(self._ordered)
         return self._ordered
 
+    def canonical(self) -> tuple[list[str], list[Register]]:
+        """Workers in the order of their first record, and all registers in the order of time: whatever order they came in."""
+        ordered = self.in_order()
+        if not self._workers_in_order:
+            places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[r.worker for r in ordered]]), start=-1)}
+            self.workers = [self.workers[old] for old in places if old >= 0]
+            if any(old != new for old, new in places.items()):
+                ordered = [r if places[r.worker] == r.worker else replace(r, worker=places[r.worker]) for r in ordered]
+            self.restore(ordered)
+        return self.workers, ordered
+
     def worker(self, register: Register) -> str | None:
         """Ref of the worker of a record."""
         return None if register.worker < 0 else self.workers[register.worker]
-
-    def _register(self, event_id: str, recorded_at: int, data: Contact | Visit | RecordVoided) -> Register:
-        if isinstance(data, RecordVoided):
-            return Register(pack(data.record_id), pack(event_id), recorded_at, recorded_at, VOID, -1)
-        return Register(pack(data.record_id), pack(event_id), recorded_at, microseconds(data.occurred_at),
-                        kind_of(data), self._place_of(data.worker_ref))
 
     def _place_of(self, worker_ref: str | None) -> int:
         if worker_ref is None:
@@ -146,30 +191,17 @@ class Person:
             self.workers.append(worker_ref)
         return self.workers.index(worker_ref)
 
-    def _state(self, register: Register) -> bool:
-        held = self.registers.get(register.record_id)
-        if held is not None and not self._holds_against(register, held):
-            return False
-        self.registers[register.record_id] = register
-        self._ordered = None
-        if len(self.registers) > REGISTER_LIMIT:
-            del self.registers[self.in_order()[0].record_id]
-            self._ordered = None
-        return True
-
-    def _holds_against(self, new: Register, held: Register) -> bool:
+    def _holds_against(self, new: Statement, held: Register) -> bool:
         """The greatest `(recorded_at, event id)` holds; where two sources gave even those, the content settles it."""
         if new.recorded_at != held.recorded_at:
             return new.recorded_at > held.recorded_at
-        return self._content(new) > self._content(held)
-
-    def _content(self, register: Register) -> tuple[str, int, int, str]:
-        return unpack(register.event_id), register.occurred_at, register.kind, self.worker(register) or ""
+        return (unpack(new.event_id), new.occurred_at, new.kind, new.worker_ref or "") > (
+            unpack(held.event_id), held.occurred_at, held.kind, self.worker(held) or "")
 
     def _forget(self, recorded_at: int) -> None:
         self.erased_at = recorded_at
         self.registers = {key: r for key, r in self.registers.items() if r.recorded_at > recorded_at}
-        self._ordered = None
+        self._ordered, self._workers_in_order = None, False
         if self.facts is not None and self.facts.recorded_at <= recorded_at:
             self.facts = None
 
@@ -184,6 +216,14 @@ def _settle_ties(ordered: list[Register]) -> None:
             if end - start > 1:
                 ordered[start:end] = sorted(ordered[start:end], key=lambda r: unpack(r.record_id))
             start = end
+
+
+def _statement(event_id: str, data: Contact | Visit | RecordVoided) -> Statement:
+    recorded_at = microseconds(data.recorded_at)
+    if isinstance(data, RecordVoided):
+        return Statement(pack(data.record_id), pack(event_id), recorded_at, recorded_at, VOID, None)
+    return Statement(pack(data.record_id), pack(event_id), recorded_at, microseconds(data.occurred_at), kind_of(data),
+                     data.worker_ref)
 
 
 def _number(day: date | None) -> int | None:

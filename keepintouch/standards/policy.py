@@ -4,7 +4,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
 
 from schemas.alerts import Severity
 
@@ -136,7 +135,7 @@ class Headline:
     within: Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """The effective policy: what it inherits comes first."""
 
@@ -157,11 +156,6 @@ class Policy:
         for standard in self.standards:
             found.setdefault(standard.rule, []).append(standard)
         return {rule: tuple(standards) for rule, standards in found.items()}
-
-    @cached_property
-    def coverage(self) -> dict[tuple[Any, ...], tuple[Standard, ...]]:
-        """For `evaluation.covering`: the standards that cover people in the same circumstances, once worked out."""
-        return {}
 
     @cached_property
     def move_windows(self) -> frozenset[Interval]:

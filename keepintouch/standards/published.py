@@ -1,11 +1,12 @@
 """What is remembered of the alerts published about one person, as the stored form has it."""
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from schemas.alerts import Mode, Severity
 
-from .instants import instant
 from .intervals import LAST_DAY
 
 AlertKey = tuple[str, int]
@@ -13,25 +14,25 @@ AlertKey = tuple[str, int]
 
 REMEMBERED_DAYS = 400
 """How long an ended alert's id and sequence are remembered; then its key gets a tombstone."""
+_FIRST_DAY, _DAY = date(1970, 1, 1).toordinal(), 86_400_000_000
 NEVER = bytes(8)
 """Policy mark of a person who has never been evaluated."""
+
+
+NewestDays = tuple[int | None, int | None, int | None, int | None, int | None]
+"""Newest day of a council-role attempt (exactly), then at rung messaged, spoke, seen, seen at home or higher."""
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """As of the evaluation that published the alert; days are day numbers."""
 
-    newest_days: tuple[int | None, int | None, int | None, int | None, int | None]
-    """Newest day of a council-role attempt (exactly), then at rung messaged, spoke, seen, seen at home or higher."""
+    newest_days: NewestDays
     met_adviser: bool | None
     written_since_anchor: int
     attempts_since_anchor: int
     strangers_only: bool
     record_ids: tuple[str, ...]
     """The anchoring record, if any, then the newest since the anchor, newest first."""
-
-
-NO_EVIDENCE = Evidence((None, None, None, None, None), None, 0, 0, False, ())
-"""Stands in where none is gathered."""
 
 
 class OpenEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -80,7 +81,7 @@ class EndedEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
     @property
     def forgotten_on(self) -> int:
         """Day number on which its key gets a tombstone."""
-        return instant(self.ended_at).toordinal() + REMEMBERED_DAYS
+        return _FIRST_DAY + self.ended_at // _DAY + REMEMBERED_DAYS
 
 
 class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):

@@ -54,7 +54,7 @@ _decode = msgspec.msgpack.Decoder(_Body).decode
 
 def dump(person: Person, due_on: int = DUE_NOW, waits_for_feed: bool = False) -> bytes:
     """The stored form; `due_on` is the day number on which the person must be evaluated next."""
-    workers, registers = _canonical(person)
+    workers, registers = person.canonical()
     mark = NEVER if person.ledger is None else person.ledger.mark
     return _HEADER.pack(VERSION, waits_for_feed, due_on, mark) + _encode(
         _Body(person.facts, person.erased_at, workers, registers, person.ledger))
@@ -116,13 +116,3 @@ def feed_of(key: bytes) -> tuple[str, str] | None:
     prefix, _, rest = key.decode().partition(":")
     council, slash, feed = rest.partition("/")
     return (council, feed) if prefix == "feed" and slash else None
-
-
-def _canonical(person: Person) -> tuple[list[str], list[Register]]:
-    """Workers in the order of their first record, and registers in the order of time with their workers renumbered."""
-    ordered = person.in_order()
-    places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[register.worker for register in ordered]]), start=-1)}
-    if all(old == new for old, new in places.items()):
-        return person.workers[:len(places) - 1], ordered
-    workers = [person.workers[old] for old in places if old >= 0]
-    return workers, [r if places[r.worker] == r.worker else msgspec.structs.replace(r, worker=places[r.worker]) for r in ordered]

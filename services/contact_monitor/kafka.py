@@ -16,7 +16,6 @@ from keepintouch.runtime import kafka
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, TopicMissing
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, people_changelog
-from keepintouch.standards.ledger import Publication
 
 from .shard import DeadLetter, Writes
 from .state import StateRecord
@@ -88,8 +87,8 @@ class Writer:
         await producer.begin_transaction()
         alerts, letters = _Queue(), _Queue()
         for publication in writes.publications:
-            key, value = _alert_record(publication)
-            alerts.add(partition_of(key, self._layout.alerts), key, value)
+            key = str(publication.alert_id).encode()
+            alerts.add(partition_of(key, self._layout.alerts), key, publication.value)
         for letter in writes.dead_letters:
             record = letter.record
             letters.add(partition_of(record.key, self._layout.dead_letters), record.key, record.value, _headers(letter, now))
@@ -149,11 +148,6 @@ class _Queue:
 
 def _append(batch: Any, key: bytes | None, value: bytes | None, headers: Headers) -> Any:
     return batch.append(timestamp=None, key=key, value=value, headers=headers)
-
-
-def _alert_record(publication: Publication) -> tuple[bytes, bytes | None]:
-    alert = publication.alert
-    return str(publication.alert_id).encode(), None if alert is None else alert.model_dump_json().encode()
 
 
 def _headers(letter: DeadLetter, now: datetime) -> Headers:

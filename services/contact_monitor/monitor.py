@@ -177,10 +177,7 @@ class Monitor:
         return shards
 
     async def _rebuild(self, shards: Mapping[int, Shard], extents: Mapping[int, Extent]) -> None:
-        """Go on from the alerts there are, and fold again what was folded before: of these partitions no whole state is left."""
-        for alert in await self._restorer.alerts():
-            if (shard := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
-                shard.adopt(alert)
+        """Fold again what was folded before, and go on from the alerts there are: of these partitions no whole state is left."""
         if again := {p: extent for p, extent in extents.items() if extent.committed > extent.first}:
             log.warning("state_lost", partitions=len(again))
             async for records in self._restorer.events(again):
@@ -188,6 +185,9 @@ class Monitor:
                 shard.fold_again(records, self._clock.now(), self._real())
                 if shard.unwritten > _MOST_UNWRITTEN:
                     await self._transact(records[0].partition, shard.take())
+        for alert in await self._restorer.alerts():  # after the events: an erasure among them may be older than an alert
+            if (owner := shards.get(partition_of(alert.person_ref.encode(), self._partitions))) is not None:
+                owner.adopt(alert)
         for partition, shard in shards.items():
             shard.rebuilt(extents[partition].committed)
 
@@ -222,5 +222,4 @@ def _count(writes: Writes) -> None:
     for letter in writes.dead_letters:
         metrics.EVENTS.labels(letter.refused.reason).inc()
     for publication in writes.publications:
-        alert = publication.alert
-        metrics.ALERTS.labels(*(("erased", "") if alert is None else (alert.status, alert.mode))).inc()
+        metrics.ALERTS.labels(publication.status or "erased", publication.mode or "").inc()

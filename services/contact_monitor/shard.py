@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from keepintouch.acceptance import Accepted, Refused, accept_event
+from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, Refused, accept_event
 from keepintouch.calendar import london_day
-from keepintouch.standards import ledger, stored
-from keepintouch.standards.clocks import State, Why
+from keepintouch.standards import ledger, ordinary, stored
+from keepintouch.standards.clocks import Why
 from keepintouch.standards.evaluation import Evaluation, evaluate
-from keepintouch.standards.instants import instant
+from keepintouch.standards.instants import instant, microseconds
 from keepintouch.standards.intervals import LAST_DAY
 from keepintouch.standards.ledger import Publication
 from keepintouch.standards.person import Person
@@ -66,6 +66,10 @@ class Writes:
     """When Kafka accepted the oldest event in it, in milliseconds since 1970."""
 
 
+MOST_KEPT_DECODED = 2_000
+"""People of one partition kept decoded: some 8 KiB each."""
+
+
 @dataclass(slots=True)
 class Touched:
     """A person who is decoded because something about them may have changed since the last write."""
@@ -73,6 +77,8 @@ class Touched:
     person: Person
     due_on: int = stored.DUE_NOW
     waits_for_feed: bool = False
+    was_folded: bool = False
+    """An event came for them; else they were only looked at, because a day had come."""
 
 
 class Shard:
@@ -84,7 +90,10 @@ class Shard:
     def __init__(self, state: PartitionState, rulebook: Rulebook, settle_seconds: float) -> None:
         self._state, self._people = state, state.people
         self._rulebook, self._settle_seconds = rulebook, settle_seconds
+        self._slugs = frozenset(slug.encode() for slug in rulebook.slugs)
         self._touched: dict[bytes, Touched] = {}
+        self._decoded: dict[bytes, Touched] = {}
+        """People lately heard of, as they are stored: the next event about one of them need not decode them again."""
         self._pending: dict[bytes, None] = {}
         self._settling: dict[bytes, float] = {}
         """New people, and when they will have settled; always in the order of these ends."""
@@ -123,7 +132,7 @@ class Shard:
         self.position, self._whole = max(self.position, committed), True
 
     def adopt(self, alert: Alert) -> None:
-        """Take note of an alert that was published, where the state is lost. To be done before anything is folded again."""
+        """Take note of an alert that was published, where the state is lost. To be done when everything has been folded again."""
         key = alert.person_ref.encode()
         touched = self._held(key)
         if ledger.adopt(touched.person, alert):
@@ -136,19 +145,24 @@ class Shard:
 
         `real` is the monotonic time in seconds, for settling.
         """
-        accepted = 0
+        accepted, position, latest = 0, self.position, microseconds(now + FUTURE_ALLOWANCE)
         for record in records:
-            if record.offset < self.position:
+            offset = record.offset
+            if offset < position:
                 continue
-            self.position = record.offset + 1
+            position = offset + 1
             if self._oldest_ms is None:
                 self._oldest_ms = record.timestamp
+            if self._fold_ordinary(record, latest, real):
+                accepted += 1
+                continue
             result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
             if isinstance(result, Accepted):
                 self._fold(result.event_id, result.data, real)
                 accepted += 1
             else:
                 self._dead_letters.append(DeadLetter(record, result))
+        self.position = position
         return accepted
 
     def fold_again(self, records: Iterable[SourceRecord], now: datetime, real: float) -> None:
@@ -188,6 +202,12 @@ class Shard:
                 states.append((key, value))
             if value is not None and key not in self._settling:
                 self._due.add(key, touched.due_on)
+            if value is not None and touched.was_folded:
+                self._decoded[key] = touched
+            else:
+                self._decoded.pop(key, None)
+        while len(self._decoded) > MOST_KEPT_DECODED:
+            del self._decoded[next(iter(self._decoded))]
         if self._whole and self.position != self._state.position:
             states.append((stored.POSITION_KEY, stored.dump_position(self.position)))
         for record in states:
@@ -223,11 +243,35 @@ class Shard:
             return
         key = data.person_ref.encode()
         touched = self._held(key)
-        if touched.person.fold(event_id, data):
+        changed = touched.person.fold(event_id, data)
+        if changed and isinstance(data, PersonErased):
+            self._publications += ledger.erase(data.person_ref, touched.person)
+        self._heard_of(key, touched, changed, real)
+
+    def _fold_ordinary(self, record: SourceRecord, latest: int, real: float) -> bool:
+        """Fold in an ordinary contact or visit of someone we know; says whether it was one."""
+        key, value = record.key, record.value
+        if key is None or value is None or record.headers:
+            return False
+        touched = self._touched.get(key) or self._decoded.get(key)
+        if touched is None and key not in self._people:
+            return False
+        if key.partition(b":")[0] not in self._slugs:
+            return False
+        said = ordinary.read(value, key, latest)
+        if said is None:
+            return False
+        if touched is None:
+            touched = self._held(key)
+        self._heard_of(key, touched, touched.person.take(said), real)
+        return True
+
+    def _heard_of(self, key: bytes, touched: Touched, changed: bool, real: float) -> None:
+        """Note that an event came for a person: whoever changed is evaluated, and who is new settles first."""
+        if changed:
             self._touched[key] = touched
             touched.due_on = stored.DUE_NOW
-            if isinstance(data, PersonErased):
-                self._publications += ledger.erase(data.person_ref, touched.person)
+            touched.was_folded = True
         elif key not in self._settling:
             return
         self._settling.pop(key, None)
@@ -239,7 +283,7 @@ class Shard:
 
     def _held(self, key: bytes) -> Touched:
         """A person as known now, decoded for this; one nobody has spoken of yet is an empty one."""
-        touched = self._touched.get(key)
+        touched = self._touched.get(key) or self._decoded.get(key)
         if touched is not None:
             return touched
         value = self._people.get(key)
@@ -301,7 +345,7 @@ class Shard:
         self._publications += ledger.settle(ref, person, evaluation, rules.policy, rules.mark, now)
         assert person.ledger is not None
         touched.due_on = min(evaluation.next_change_on, person.ledger.next_change_on)
-        touched.waits_for_feed = _waits_for_feed(evaluation)
+        touched.waits_for_feed = bool(rules.policy.feeds or rules.more_feeds) and _waits_for_feed(evaluation)
 
 
 _FORGOTTEN = -1
@@ -319,7 +363,7 @@ def _is_new(person: Person) -> bool:
 
 
 def _waits_for_feed(evaluation: Evaluation) -> bool:
-    return any(clock.state is State.UNKNOWN and clock.why is Why.FEEDS_BEHIND for clock in evaluation.clocks)
+    return any(clock.why is Why.FEEDS_BEHIND for clock in evaluation.clocks)
 
 
 def _forgotten_on(person: Person, due_on: int, today: int) -> int:

@@ -139,7 +139,7 @@ class Fate:
                 await worker.poll_all()
                 await self._replace()
                 await self.worker.run_dry()
-                with suppress(Fenced):
+                with suppress(Fenced, Killed):
                     await worker.rest()
 
     async def _write(self) -> None:

@@ -205,8 +205,7 @@ class Worker:
         writes, states = self.begun.pop(partition)
         for publication in writes.publications:
             key = str(publication.alert_id).encode()
-            value = None if publication.alert is None else publication.alert.model_dump_json().encode()
-            self.kafka.alerts[partition_of(key, ALERT_PARTITIONS)].append((key, value))
+            self.kafka.alerts[partition_of(key, ALERT_PARTITIONS)].append((key, publication.value))
         self.kafka.dead_letters += writes.dead_letters
         self.kafka.changelog[partition] += states
         self._die_at(Step.COMMITTED)

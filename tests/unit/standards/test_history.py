@@ -1,5 +1,6 @@
 """The records that count on a day, what came since an anchor, and who had met whom."""
 
+from collections.abc import Iterable
 from datetime import date
 from itertools import pairwise
 
@@ -21,7 +22,7 @@ def history(told: Person, today: date = TODAY) -> History:
     return History(told, today.toordinal())
 
 
-def ids(registers: list[Register]) -> list[str]:
+def ids(registers: Iterable[Register]) -> list[str]:
     return [unpack(register.record_id) for register in registers]
 
 
@@ -94,8 +95,8 @@ def test_whoever_told_nothing_about_themselves_has_no_adviser() -> None:
     assert list(history(told).satisfying(Needs(Rung.SEEN, by=Who.ADVISER))) == []
 
 
-def test_newest_first_and_oldest_first() -> None:
+def test_what_satisfies_comes_oldest_first() -> None:
     told = person(visit("2024-06-01", record_id="a"), contact("2024-06-02", "text", record_id="b"),
                   visit("2024-06-03", record_id="c"))
     assert ids(list(history(told).satisfying(Needs(Rung.SEEN)))) == ["a", "c"]
-    assert ids(list(history(told).satisfying(Needs(Rung.SEEN), newest_first=True))) == ["c", "a"]
+    assert ids(list(history(told).satisfying(Needs(Rung.SEEN), date(2024, 6, 2).toordinal()))) == ["c"]

@@ -1,6 +1,6 @@
 """The memory of what was published: modes, sequences, what is forgotten, erased, closed and taken back."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,9 +34,14 @@ def settle(told: Person, now: datetime, policy: Policy = PLAIN, **marks: str) ->
 
 
 def alerts(published: list[Publication]) -> list[Alert]:
-    found = [publication.alert for publication in published]
-    assert all(alert is not None for alert in found)
-    return [alert for alert in found if alert is not None]
+    found = []
+    for publication in published:
+        alert = publication.alert
+        assert alert is not None
+        assert (alert.alert_id, alert.status, alert.mode) == (publication.alert_id, publication.status, publication.mode)
+        assert alert.model_dump_json().encode() == publication.value, "as pydantic would write it"
+        found.append(alert)
+    return found
 
 
 def the(published: list[Publication]) -> Alert:
@@ -312,4 +317,4 @@ class TestTakenBack:
 def test_instants_are_in_utc() -> None:
     told = last_called("2024-05-01")
     alert = the(settle(told, datetime.fromisoformat("2024-06-13T12:00:00+01:00")))
-    assert alert.detected_at.tzinfo is UTC
+    assert alert.detected_at.utcoffset() == timedelta(0)
