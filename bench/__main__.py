@@ -110,6 +110,7 @@ def _kit(options: argparse.Namespace) -> list[Row]:
     folder = os.environ.get("BENCH_PEERS")
     if not folder:
         return [{"what": _KIT, "not_run": "BENCH_PEERS names no folder with a kit of peers", "wrong": []}]
+    machine.unpin()   # it deals out the cores itself
     return kit.run(Path(folder), options.reps, options.events)
 
 

@@ -16,6 +16,11 @@ def pin(pid: int, core: int) -> None:
     os.sched_setaffinity(pid, {core})
 
 
+def unpin() -> None:
+    """Let this process, and what it starts afterwards, have every core again."""
+    os.sched_setaffinity(0, _CORES)
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process so far, all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
