@@ -80,8 +80,8 @@ _workers: dict[str, str] = {}
 """Refs of workers that are well formed, each by itself: tested once, and kept once however many records name it."""
 
 
-def read(value: bytes, key: bytes, latest: int) -> Statement | None:
-    """What an ordinary contact or visit states, in a record without headers; None for anything else.
+def read(value: bytes, key: bytes, latest: int) -> tuple[Statement, str] | None:
+    """What an ordinary contact or visit states, in a record without headers, and its source; None for anything else.
 
     `key` is the Kafka key, one that was accepted before. `latest`: microseconds since 1970 after which an instant is too far
     ahead.
@@ -111,7 +111,7 @@ def read(value: bytes, key: bytes, latest: int) -> Statement | None:
     if not (event.subject == data.person_ref and event.subject.encode() == key
             and _FIRST_YEAR < recorded_at <= latest and _FIRST_YEAR < occurred_at <= latest):
         return None
-    return Statement(pack(data.record_id), pack(event.id), recorded_at, occurred_at, kind, worker)
+    return Statement(pack(data.record_id), pack(event.id), recorded_at, occurred_at, kind, worker), event.source
 
 
 def _well_formed(ref: str) -> str | None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -35,6 +36,8 @@ _SLOWEST_RESTORE = 3600.0
 """Seconds without a fetch after which a worker loses its partitions. While it restores it fetches nothing; that it is alive at
 all is seen by its heartbeats."""
 _LOOK_AT_FAUST = 0.2
+_COLLECT = (100_000, 50, 1_000)
+"""When the garbage collector looks: hardly anything here is in a cycle, and it would look through everybody again and again."""
 _USER_ERROR_STATUS = 2
 
 log = get_logger(__name__)
@@ -78,6 +81,8 @@ def run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
 def _work(app: faust.App) -> None:
     """Run Faust until a signal; anything else that ends it is unexpected."""
     _quieten()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with Path(os.devnull).open("w") as nowhere:  # what it prints of a crash could hold what no log of ours may
         worker = faust.Worker(app, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True, stderr=nowhere)

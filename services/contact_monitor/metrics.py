@@ -5,6 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("contact_monitor_events", "Events read, by what became of them: folded, or the reason of the dead letter.",
                  ["result"])
+BAD_SOURCES = Gauge("contact_monitor_source_bad_ratio",
+                    "Share of the last 1,000 records of each source that went to the dead letters; over 0.05 somebody must look.",
+                    ["source"])
 EVENT_DELAY = Histogram(
     "contact_monitor_event_delay_seconds", "From an event's acceptance by Kafka to its state and alerts being durable.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600))

@@ -20,12 +20,17 @@ from .kafka import partition_of
 from .ports import Extent, Restorer, Writer
 from .rulebook import Rulebook
 from .shard import Shard, Writes
+from .sources import BadRatios
 from .state import PartitionState
 
-MOST_EVALUATED = 800
-"""People evaluated in a round because a day has come: some tenth of a second, in which a batch waits."""
+MOST_EVALUATED = 360
+"""People evaluated at once because a day has come: some hundredths of a second, in which a batch waits."""
 _PACE_WHEN_BEHIND = 2.0
-"""Most seconds between writes while a partition catches up: each person is then written once for many events."""
+"""Seconds between writes while there is a backlog: each person is then evaluated and written once for many events."""
+_BACKLOG = 1_000
+"""Records of one partition in one fetch that say there are more where they came from …"""
+_BACKLOG_LASTS = 0.25
+"""… and for how many seconds that is believed."""
 _TICK = 0.05
 _MOST_UNWRITTEN = 50_000
 _LAST_WRITE = 5.0
@@ -50,6 +55,9 @@ class Monitor:
         self._shards: dict[int, Shard] = {}
         """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
+        self._bad_ratios = BadRatios(rulebook.slugs)
+        self._backlog_seen = -_BACKLOG_LASTS
+        """When a fetch last brought so much that there must be more; monotonic seconds."""
         self._restored = asyncio.Event()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
@@ -108,6 +116,8 @@ class Monitor:
         if fetched.follows is not None and fetched.follows > shard.position:
             raise BatchLost
         metrics.EVENTS.labels("folded").inc(shard.fold(fetched.records, self._clock.now(), self._real()))
+        if len(fetched.records) >= _BACKLOG:
+            self._backlog_seen = time.monotonic()
         self._news.set()
         while shard.unwritten > _MOST_UNWRITTEN and self._shards.get(partition) is shard and not self._stopping:
             await asyncio.sleep(_TICK)
@@ -118,16 +128,22 @@ class Monitor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _TICK)
             self._news.clear()
-            await self.round()
             until = time.monotonic() + _PACE_WHEN_BEHIND
+            await self.round()
             while self._far_behind() and time.monotonic() < until:
                 await asyncio.sleep(_TICK)
 
     async def round(self) -> None:
-        """One write of every partition that has something to write."""
+        """One write of every partition that has something to write; while Kafka is at it, others are evaluated."""
         async with self._writing:
-            taken = {partition: writes for partition in sorted(self._shards) if (writes := self._next_writes(partition))}
-            await asyncio.gather(*(self._write(partition, writes) for partition, writes in taken.items()))
+            writing = []
+            for partition in sorted(self._shards):
+                if (writes := self._next_writes(partition)) is not None:
+                    writing.append(asyncio.create_task(self._write(partition, writes)))
+                    await asyncio.sleep(0)
+            while not all(task.done() for task in writing) and self._evaluate_more():
+                await asyncio.sleep(0)
+            await asyncio.gather(*writing)
 
     async def _write(self, partition: int, writes: Writes) -> None:
         """Findings, then states, then the offset: each when Kafka has acknowledged what goes before it."""
@@ -135,7 +151,7 @@ class Monitor:
         await self._transact(partition, writes)
         self._handover.durable[partition] = writes.position
         metrics.WRITE_SECONDS.observe(time.monotonic() - started)
-        _count(writes)
+        self._count(writes)
 
     async def _transact(self, partition: int, writes: Writes) -> None:
         await self._writer.write_findings(partition, writes, self._clock.now())
@@ -192,20 +208,20 @@ class Monitor:
             shard.rebuilt(extents[partition].committed)
 
     def _far_behind(self) -> bool:
-        """Whether there is no hurry to write: something is still to be caught up with, and nobody waits for room."""
-        return any(shard.position < self._targets[partition] for partition, shard in self._shards.items()) and all(
-            shard.unwritten < _MOST_UNWRITTEN for shard in self._shards.values())
+        """Whether there is no hurry to write: much more is to be read, and nobody waits for room."""
+        if any(shard.unwritten >= _MOST_UNWRITTEN for shard in self._shards.values()):
+            return False
+        return time.monotonic() - self._backlog_seen < _BACKLOG_LASTS or any(
+            shard.position < self._targets[partition] for partition, shard in self._shards.items())
 
     def _next_writes(self, partition: int) -> Writes | None:
         """Evaluate, and take what one shard has to write; None where there is nothing."""
-        shard, now, real = self._shards[partition], self._clock.now(), self._real()
+        shard = self._shards[partition]
         if not shard.caught_up and shard.position >= self._targets[partition]:
             shard.caught_up = True
             if all(each.caught_up for each in self._shards.values()):
                 log.info("caught_up", partitions=len(self._shards), count=sum(map(len, self._shards.values())))
-        if shard.has_work(now, real):
-            shard.evaluate(now, real, -(-MOST_EVALUATED // len(self._shards)))
-            self._news.set()
+        self._evaluate(shard)
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)
@@ -215,11 +231,28 @@ class Monitor:
         metrics.PEOPLE.labels(str(partition)).set(len(shard))
         return writes
 
+    def _evaluate_more(self) -> bool:
+        """Evaluate a few more of those for whom a day has come; says whether there were any."""
+        return sum(self._evaluate(shard) for shard in self._shards.values()) > 0
 
-def _count(writes: Writes) -> None:
-    if writes.oldest_ms is not None:
-        metrics.EVENT_DELAY.observe(max(0.0, time.time() - writes.oldest_ms / 1000))
-    for letter in writes.dead_letters:
-        metrics.EVENTS.labels(letter.refused.reason).inc()
-    for publication in writes.publications:
-        metrics.ALERTS.labels(publication.status or "erased", publication.mode or "").inc()
+    def _evaluate(self, shard: Shard) -> bool:
+        now, real = self._clock.now(), self._real()
+        if not shard.has_work(now, real):
+            return False
+        shard.evaluate(now, real, -(-MOST_EVALUATED // len(self._shards)))
+        self._news.set()
+        return True
+
+    def _count(self, writes: Writes) -> None:
+        if writes.oldest_ms is not None:
+            metrics.EVENT_DELAY.observe(max(0.0, time.time() - writes.oldest_ms / 1000))
+        for source, count in writes.accepted.items():
+            self._bad_ratios.note_good(source, count)
+        for letter in writes.dead_letters:
+            self._bad_ratios.note_bad(letter.refused.source)
+            metrics.EVENTS.labels(letter.refused.reason).inc()
+        if writes.accepted or writes.dead_letters:
+            for source, ratio in self._bad_ratios.ratios().items():
+                metrics.BAD_SOURCES.labels(source).set(ratio)
+        for publication in writes.publications:
+            metrics.ALERTS.labels(publication.status or "erased", publication.mode or "").inc()

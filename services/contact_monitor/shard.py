@@ -64,6 +64,8 @@ class Writes:
     position: int
     oldest_ms: int | None
     """When Kafka accepted the oldest event in it, in milliseconds since 1970."""
+    accepted: dict[str, int]
+    """How many events of each source were accepted."""
 
 
 MOST_KEPT_DECODED = 2_000
@@ -102,6 +104,7 @@ class Shard:
         self._feeds_on = set[str]()
         """Councils one of whose feeds has got further since somebody was last looked for who waits for that."""
         self._new_feed_marks: dict[bytes, bytes] = {}
+        self._accepted: dict[str, int] = {}
         self._dead_letters: list[DeadLetter] = []
         self._publications: list[Publication] = []
         self._oldest_ms: int | None = None
@@ -159,6 +162,7 @@ class Shard:
             result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
             if isinstance(result, Accepted):
                 self._fold(result.event_id, result.data, real)
+                self._accepted[result.source] = self._accepted.get(result.source, 0) + 1
                 accepted += 1
             else:
                 self._dead_letters.append(DeadLetter(record, result))
@@ -214,9 +218,9 @@ class Shard:
             self._state.put(*record)
         if not self.caught_up:
             self._pending.clear()  # their stored form says that they are due now
-        writes = Writes(self._dead_letters, self._publications, states, self.position, self._oldest_ms)
+        writes = Writes(self._dead_letters, self._publications, states, self.position, self._oldest_ms, self._accepted)
         self._dead_letters, self._publications, self._new_feed_marks, self._touched = [], [], {}, {}
-        self._oldest_ms = None
+        self._oldest_ms, self._accepted = None, {}
         return writes
 
     @property
@@ -258,9 +262,11 @@ class Shard:
             return False
         if key.partition(b":")[0] not in self._slugs:
             return False
-        said = ordinary.read(value, key, latest)
-        if said is None:
+        found = ordinary.read(value, key, latest)
+        if found is None:
             return False
+        said, source = found
+        self._accepted[source] = self._accepted.get(source, 0) + 1
         if touched is None:
             touched = self._held(key)
         self._heard_of(key, touched, touched.person.take(said), real)
