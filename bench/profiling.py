@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 
 _MOST = 25
 _RATE = 250
+_LOOPS = ("ServiceThread._start_thread", "Worker.execute_from_commandline", "_PollLikeSelector.select")
+"""Innermost where a thread waits, or runs an event loop's own compiled code: from outside the two look alike."""
 
 
 class Profile:
@@ -37,14 +39,17 @@ class Profile:
 
     def _print(self, stacks: str) -> None:
         """`stacks`: on each line functions from the outermost to the innermost, with semicolons between, and a count."""
-        own, within = Counter[str](), Counter[str]()
+        own, within, loops = Counter[str](), Counter[str](), 0
         for line in stacks.splitlines():
             stack, _, count = line.rpartition(" ")
             functions = stack.split(";")
+            if functions[-1].startswith(_LOOPS):
+                loops += int(count)
+                continue
             own[functions[-1]] += int(count)
             for function in set(functions):
                 within[function] += int(count)
         whole = own.total() or 1
-        print(f"\n{self._title}: share of the time in itself, and with what it calls ({whole} samples)")
+        print(f"\n{self._title}: share of {whole} samples in itself, and with what it calls ({loops} more in event loops or waiting)")
         for function, samples in own.most_common(_MOST):
             print(f"{samples / whole:7.1%}{within[function] / whole:8.1%}  {function}")

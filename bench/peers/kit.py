@@ -34,7 +34,7 @@ def run(folder: Path, reps: int, events: int) -> list[Row]:
 def ratios(rows: list[Row]) -> Mapping[str, float]:
     """How many times as many events ours gets through as each peer for each second of CPU time: in the whole run, which for
     the peers on Java includes warming up, and in the second half of the events."""
-    found = {}
+    found = dict[str, float]()
     for field, ending in (("per_cpu_s", ""), ("steady_per_cpu_s", "_steady")):
         rates = defaultdict[str, list[float]](list)
         for row in rows:
@@ -49,5 +49,6 @@ def ratios(rows: list[Row]) -> Mapping[str, float]:
 def _row(found: Row) -> Row:
     wrong = [found["error"]] if found.get("error") else list(found.get("wrong", ()))
     return {"what": "kit", "engine": found["engine"], "rep": found["rep"], "events": found["events"],
-            "per_cpu_s": found.get("rate_per_cpu_s"), "steady_per_cpu_s": found.get("steady_rate_per_cpu_s"), "per_s": found.get("rate"), "cpu_s": found.get("cpu_s"),
-            "others_on_core_s": found.get("others_on_cores_s"), "wrong": wrong}
+            "per_cpu_s": found.get("rate_per_cpu_s"), "steady_per_cpu_s": found.get("steady_rate_per_cpu_s"),
+            "per_s": found.get("rate"), "cpu_s": found.get("cpu_s"), "others_on_core_s": found.get("others_on_cores_s"),
+            "wrong": wrong}
