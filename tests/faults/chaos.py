@@ -19,7 +19,7 @@ from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.stopping import FAIL_STOP_STATUS, exit_on_signals
 
 from .faults import plan
-from .stage import FIRST_DAY, NAMES, Run, Stage
+from .stage import FIRST_DAY, NAMES, NotAtRest, Run, Stage
 
 FOLDER = Path("build") / "chaos"
 PEOPLE, A_SECOND, DAY, SESSION = 400, 60, 25.0, 5.0
@@ -89,17 +89,24 @@ class Chaos:
     def _end(self) -> int:
         run = self._run
         self._say("no more faults: everything is mended, and comes to rest")
-        verdict = run.end_and_look_again(_MEND_WITHIN)
+        try:
+            verdict = run.end_and_look_again(_MEND_WITHIN)
+        except NotAtRest as error:
+            return self._bad(str(error))
         self._say(f"at rest; {run.feeder.acknowledged} records acknowledged, {run.feeder.unacknowledged} not")
         endings = Counter(ended.how for ended in run.crew.ended)
         strange = [ended.how for ended in run.crew.ended if ended.status not in _EXPECTED]
         print(f"endings: {dict(endings)}{f', and this is strange: {strange}' if strange else ''}")
         print(verdict)
-        good = verdict.good and not strange
-        print("nothing lost, nothing invented" if good else f"BAD: see {FOLDER}, and run it again with --seed {self._seed}")
-        if not good:
-            (FOLDER / "topics.pickle").write_bytes(pickle.dumps(run.watch.read()))
-        return 0 if good else 1
+        if strange or not verdict.good:
+            return self._bad("what is on the topics is not what should be" if not verdict.good else "endings of other kinds")
+        print("nothing lost, nothing invented")
+        return 0
+
+    def _bad(self, why: str) -> int:
+        (FOLDER / "topics.pickle").write_bytes(pickle.dumps(self._run.watch.read()))
+        print(f"BAD: {why}. The logs and all topics are in {FOLDER}; run it again with --seed {self._seed}")
+        return 1
 
     def _say(self, what: str) -> None:
         print(f"{time.monotonic() - self._began:7.1f} s  {self._run.today}  {what}", flush=True)

@@ -104,6 +104,10 @@ class Stage:
                 "listener.security.protocol.map": kinds}
 
 
+class NotAtRest(AssertionError):  # noqa: N818 – it says what happened
+    """Something was sent that nobody reads, or somebody writes for ever."""
+
+
 class Run:
     """One run on a stage: its workers, what is sent, and how it ends."""
 
@@ -136,7 +140,8 @@ class Run:
         """Return when all that was sent is read and committed, and nothing more is written. Whoever falls is started again."""
         quiet_since, deadline, before = time.monotonic(), time.monotonic() + within, -1
         while time.monotonic() - quiet_since < _QUIET:
-            assert time.monotonic() < deadline, f"it does not come to rest: {self.watch.behind()} events are unread"
+            if time.monotonic() > deadline:
+                raise NotAtRest(f"it does not come to rest: {self.watch.behind()} events are unread")
             self.crew.tend()
             written = self.watch.written()
             if written != before or not self.feeder.done or not self.crew.settled() or self.watch.behind():

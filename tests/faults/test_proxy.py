@@ -86,5 +86,5 @@ def test_it_can_be_slow(echo: int) -> None:
 def test_without_a_server_behind_it_whoever_connects_is_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    with Proxy(port) as proxy, connect(proxy) as client, contextlib.suppress(ConnectionResetError):
+    with Proxy(port) as proxy, contextlib.suppress(ConnectionResetError), connect(proxy) as client:
         assert client.recv(1000) == b""

@@ -1,13 +1,18 @@
 """What is on the topics, whole and in order: all that a verdict is given."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from keepintouch.runtime.kafka import KafkaSettings, Record, admin, consumer, read_to_end
+from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings, Record, admin, consumer, read_to_end
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, people_changelog
+
+_PATIENCE, _LOOK = 30.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +28,32 @@ class Topics:
 
 
 class Watch:
-    """Looks at the topics of an app from outside: by the straight way, and as no member of its group."""
+    """Looks at the topics of an app from outside: by the straight way, and as no member of its group.
+
+    A broker that went away and came back is asked by new clients, for as long as a start takes.
+    """
 
     def __init__(self, kafka: KafkaSettings, app_id: str) -> None:
         self.kafka, self.app_id, self.changelog = kafka, app_id, people_changelog(app_id)
-        self._consumer, self._admin = consumer(kafka), admin(kafka)
-        self._partitions = [TopicPartition(topic, number) for topic in (EVENTS, ALERTS, self.changelog)
-                            for number in self._consumer.partitions_for_topic(topic)]
+        self._clients: tuple[Any, Any] | None = None
 
     def close(self) -> None:
         """Disconnect."""
-        self._consumer.close()
-        self._admin.close()
+        clients, self._clients = self._clients, None
+        for client in clients or ():
+            client.close()
 
     def committed(self) -> dict[int, int]:
         """How far the group has read each partition of the events."""
-        return {tp.partition: max(0, at.offset) for tp, at in self._admin.list_group_offsets(self.app_id)[self.app_id].items()}
+        found = self._ask(lambda _, admin: admin.list_group_offsets(self.app_id)[self.app_id])
+        return {tp.partition: max(0, at.offset) for tp, at in found.items()}
 
     def ends(self) -> dict[tuple[str, int], int]:
         """The offset after the last of each partition of events, alerts and changelog."""
-        return {(tp.topic, tp.partition): end for tp, end in self._consumer.end_offsets(self._partitions).items()}
+        found = self._ask(lambda consumer, _: consumer.end_offsets([
+            TopicPartition(topic, number) for topic in (EVENTS, ALERTS, self.changelog)
+            for number in _partitions(consumer, topic)]))
+        return {(tp.topic, tp.partition): end for tp, end in found.items()}
 
     def written(self) -> int:
         """A number that goes up when a worker writes anything that holds, or does not."""
@@ -59,3 +70,24 @@ class Watch:
         for record in read_to_end(self.kafka, *found):
             found[record.topic].append(record)
         return Topics(found[EVENTS], found[ALERTS], found[self.changelog], found[DEAD_LETTERS], self.committed())
+
+    def _ask(self, question: Callable[[Any, Any], Any]) -> Any:
+        """Ask a consumer or an admin client."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                if self._clients is None:
+                    self._clients = consumer(self.kafka), admin(self.kafka)
+                return question(*self._clients)
+            except (KafkaError, BrokerUnreachable):
+                if time.monotonic() > deadline:
+                    raise
+                self.close()
+                time.sleep(_LOOK)
+
+
+def _partitions(client: Any, topic: str) -> set[int]:
+    found: set[int] | None = client.partitions_for_topic(topic)
+    if not found:
+        raise UnknownTopicOrPartitionError(topic)
+    return found
