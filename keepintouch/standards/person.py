@@ -175,8 +175,8 @@ class Person:
         if not self._workers_in_order:
             places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[r.worker for r in ordered]]), start=-1)}
             self.workers = [self.workers[old] for old in places if old >= 0]
-            if any(old != new for old, new in places.items()):
-                ordered = [r if places[r.worker] == r.worker else replace(r, worker=places[r.worker]) for r in ordered]
+            # A list of its own in any case: whoever has kept the former, and places of workers with it, must see that it is void.
+            ordered = [r if places[r.worker] == r.worker else replace(r, worker=places[r.worker]) for r in ordered]
             self.restore(ordered)
         return self.workers, ordered
 
