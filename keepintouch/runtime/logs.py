@@ -68,6 +68,7 @@ KEYS: Mapping[str, str] = MappingProxyType({
 _OURS = ("keepintouch", "schemas", "services")
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LOGGER = re.compile(r"[A-Za-z_][\w.]{0,79}")
+_AGAIN_AFTER, _MOST_REMEMBERED = 10.0, 1_000
 _LIMIT = 200   # characters of a value
 
 EventDict = MutableMapping[str, Any]
@@ -167,10 +168,24 @@ def _exception(given: object) -> dict[str, object]:
 
 
 class _Scrubbed(logging.Handler):
-    """Passes on that a library said something, at which level, and the type of the exception; not what it said."""
+    """Passes on that a library said something, at which level, and the type of the exception; not what it said.
+
+    Nor does it pass on the same again within seconds: while a broker is away clients say so hundreds of times a minute.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_on: dict[tuple[str, str], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         ours = record.name.split(".")[0] in _OURS
+        if not ours:
+            said = record.name, str(record.msg)[:_LIMIT]
+            if record.created - self._passed_on.get(said, 0.0) < _AGAIN_AFTER:
+                return
+            if len(self._passed_on) >= _MOST_REMEMBERED:
+                self._passed_on.clear()
+            self._passed_on[said] = record.created
         level = min(max(record.levelno // 10 * 10, logging.INFO), logging.CRITICAL)
         log = get_logger(record.name)
         with contextlib.suppress(Exception):   # logging must not break what it reports on

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import faust
-import uvloop
 from faust.types import TP
 
 from keepintouch.runtime.clock import clock_from_env
@@ -72,7 +71,8 @@ def run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
         monitor = Monitor(rulebook, clock, Restorer(kafka, settings.app_id, layout), writer, handover, layout.events,
                           settings.settle_seconds)
         _wire(app, monitor, writer)
-        with StatusServer(settings.http_port, not_ready=monitor.not_ready, setting="CONTACT_MONITOR_HTTP_PORT") as status:
+        with StatusServer(settings.http_port, not_ready=monitor.not_ready, unwell=monitor.unwell,
+                          setting="CONTACT_MONITOR_HTTP_PORT") as status:
             log.info("started", app_id=settings.app_id, port=status.port, partitions=layout.events,
                      clock=os.environ.get("KEEPINTOUCH_CLOCK"))
             _work(app)
@@ -83,7 +83,6 @@ def _work(app: faust.App) -> None:
     _quieten()
     gc.freeze()
     gc.set_threshold(*_COLLECT)
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with Path(os.devnull).open("w") as nowhere:  # what it prints of a crash could hold what no log of ours may
         worker = faust.Worker(app, loglevel="WARN", redirect_stdouts=False, override_logging=False, quiet=True, stderr=nowhere)
         worker.spinner = None  # it would write to the terminal whatever is said of being quiet
@@ -98,6 +97,14 @@ def _quieten() -> None:
     """Leave out what libraries say at every start and rebalance, at a level above its worth."""
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # that a timer was a little late
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(is_news)
+    logging.getLogger("aiokafka.consumer.fetcher").addFilter(stop_if_fetching_has_ended)
+
+
+def stop_if_fetching_has_ended(record: logging.LogRecord) -> bool:
+    """Its consumer would keep its partitions, look alive, and never fetch again: aiokafka says so, and tells nobody else."""
+    if str(record.msg).startswith("Unexpected error in fetcher routine"):
+        fail_stop("fetching_has_ended", record.exc_info[1] if record.exc_info else None)
+    return True
 
 
 def is_news(record: logging.LogRecord) -> bool:

@@ -31,6 +31,8 @@ _BACKLOG = 1_000
 """Records of one partition in one fetch that say there are more where they came from …"""
 _BACKLOG_LASTS = 0.25
 """… and for how many seconds that is believed."""
+_STUCK_AFTER = 120.0
+"""Seconds without a round after which something is wrong: a write that takes half as long ends the process."""
 _TICK = 0.05
 _MOST_UNWRITTEN = 50_000
 _LAST_WRITE = 5.0
@@ -56,6 +58,8 @@ class Monitor:
         """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
         self._bad_ratios = BadRatios(rulebook.slugs)
+        self._looked_after = 0.0
+        """When a round last began, in monotonic seconds."""
         self._backlog_seen = -_BACKLOG_LASTS
         """When a fetch last brought so much that there must be more; monotonic seconds."""
         self._restored = asyncio.Event()
@@ -71,6 +75,11 @@ class Monitor:
         if not self._restored.is_set():
             return ["restoring"]
         return [] if all(shard.caught_up for shard in list(self._shards.values())) else ["catching_up"]
+
+    def unwell(self) -> list[str]:
+        """Why this worker should be started again: its partitions are restored, and nobody looks after them."""
+        stuck = self._restored.is_set() and bool(self._shards) and time.monotonic() - self._looked_after > _STUCK_AFTER
+        return ["partitions_not_looked_after"] if stuck else []
 
     async def revoke(self) -> None:
         """Give up every partition; what is not durable yet is forgotten, for the next owner reads it again."""
@@ -98,6 +107,7 @@ class Monitor:
             if partitions:
                 self._shards = await self._restore(partitions)
         self._has_been_assigned = True
+        self._looked_after = time.monotonic()
         self._restored.set()
         self._news.set()
         seconds = time.monotonic() - started
@@ -136,6 +146,7 @@ class Monitor:
     async def round(self) -> None:
         """One write of every partition that has something to write; while Kafka is at it, others are evaluated."""
         async with self._writing:
+            self._looked_after = time.monotonic()
             writing = []
             for partition in sorted(self._shards):
                 if (writes := self._next_writes(partition)) is not None:
