@@ -50,6 +50,7 @@ class Profile:
             for function in set(functions):
                 within[function] += int(count)
         whole = own.total() or 1
-        print(f"\n{self._title}: share of {whole} samples in itself, and with what it calls ({loops} more in event loops or waiting)")
+        print(f"\n{self._title}: share of {whole} samples in itself, and with what it calls; "
+              f"{loops} more in event loops or waiting")
         for function, samples in own.most_common(_MOST):
             print(f"{samples / whole:7.1%}{within[function] / whole:8.1%}  {function}")

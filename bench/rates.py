@@ -32,6 +32,7 @@ class Newest:
     states: dict[bytes, bytes | None] = field(default_factory=dict)
     alerts: dict[bytes, bytes | None] = field(default_factory=dict)
     alert_records: int = 0
+    state_records: int = 0
     unevaluated: set[bytes] = field(default_factory=set)
 
     def take(self, arrived: Iterable[Arrived]) -> None:
@@ -42,6 +43,7 @@ class Newest:
                 self.alert_records += 1
             elif stored.is_person(record.key):
                 self.states[record.key] = record.value
+                self.state_records += 1
                 is_due = record.value is not None and stored.header(record.value).due_on == stored.DUE_NOW
                 (self.unevaluated.add if is_due else self.unevaluated.discard)(record.key)
 
@@ -154,7 +156,8 @@ def live(shape: Shape, loop: bool = False, profile: Profile | None = None) -> Ro
         with Tail(settings, ALERTS, CHANGELOG) as tail:
             found = Newest()
             found.take(tail.to_end())
-        row["alert_records_live"] = found.alert_records - newest.alert_records
+        row |= {"alert_records_live": found.alert_records - newest.alert_records,
+                "state_records_live": found.state_records - newest.state_records}
         row["wrong"] = [*after.differences(found.states, found.alerts), *_miscounted(engine, after.events)]
         return row
 
