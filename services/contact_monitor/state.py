@@ -1,6 +1,7 @@
 """What the changelog holds of one partition, in memory: people and feeds' marks in their stored form."""
 from __future__ import annotations
 
+from keepintouch.runtime.errors import UserError
 from keepintouch.standards import stored
 from keepintouch.standards.world import Feeds
 
@@ -24,9 +25,13 @@ class PartitionState:
         self._feed_marks: dict[bytes, bytes] = {}
 
     def put(self, key: bytes, value: bytes | None) -> None:
-        """Take one record; the last one of a key holds."""
+        """Take one record; the last one of a key holds. Raises UserError for one that only a newer version can read."""
+        if value is not None and stored.is_newer(value):
+            raise UserError("the people changelog was written by a newer version of Keep in Touch: run that one, or a later one")
         if key == stored.POSITION_KEY:
             self.position = None if value is None else stored.load_position(value)
+        elif stored.is_of_state(key):
+            pass  # of another version; what it says there is said otherwise here
         elif stored.feed_of(key) is not None:
             if value is not None:
                 self._feed_marks[key] = value
