@@ -133,6 +133,19 @@ async def test_a_worker_with_no_partitions_is_ready(county: Lancashire) -> None:
 
 
 @live
+async def test_partitions_that_nobody_looks_after_make_a_worker_unwell(
+        county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, writing = await gated(county, person())
+    assert worker.monitor.unwell() == []
+    monkeypatch.setattr(module, "_STUCK_AFTER", 0.0)
+    assert worker.monitor.unwell() == ["partitions_not_looked_after"], "it has been writing for ever"
+    worker.open.set()
+    await writing
+    await worker.monitor.revoke()
+    assert worker.monitor.unwell() == [], "who has no partitions need not look after any"
+
+
+@live
 async def test_what_was_fetched_before_partitions_went_is_void(county: Lancashire) -> None:
     """Faust may hand on a batch of an earlier assignment; folding it would skip what comes before it."""
     worker = await county.start()

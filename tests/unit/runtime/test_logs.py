@@ -88,6 +88,17 @@ warnings.warn('CANARY')
         ("py.warnings", "warning", "library_message", None)]
 
 
+def test_what_a_library_says_again_and_again_is_passed_on_once() -> None:
+    said = lines("""
+for n in range(50):
+    logging.getLogger('aiokafka.client').error('Unable to connect to %s', n)
+    logging.getLogger('services.notifier').warning('provider_slow')
+logging.getLogger('aiokafka.client').error('Topic %s not found', 'CANARY')
+""")
+    assert [line["event"] for line in said].count("library_message") == 2
+    assert [line["event"] for line in said].count("provider_slow") == 50
+
+
 def test_a_plain_logger_of_ours_may_say_its_slug() -> None:
     said = lines("""
 logging.getLogger('services.notifier').warning('provider_slow')
