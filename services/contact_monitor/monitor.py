@@ -25,8 +25,9 @@ from .state import PartitionState
 
 MOST_EVALUATED = 360
 """People evaluated at once because a day has come: some hundredths of a second, in which a batch waits."""
-_PACE_WHEN_BEHIND = 2.0
-"""Seconds between writes while there is a backlog: each person is then evaluated and written once for many events."""
+_PACE_BEHIND, _PACE_CATCHING_UP = 2.0, 8.0
+"""Seconds between writes while there is a backlog, and before a worker has caught up for the first time: each person is then
+written, and in the first case evaluated, once for many events."""
 _BACKLOG = 1_000
 """Records of one partition in one fetch that say there are more where they came from …"""
 _BACKLOG_LASTS = 0.25
@@ -138,9 +139,9 @@ class Monitor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _TICK)
             self._news.clear()
-            until = time.monotonic() + _PACE_WHEN_BEHIND
+            began = time.monotonic()
             await self.round()
-            while self._far_behind() and time.monotonic() < until:
+            while time.monotonic() < began + self._pace():
                 await asyncio.sleep(_TICK)
 
     async def round(self) -> None:
@@ -218,12 +219,13 @@ class Monitor:
         for partition, shard in shards.items():
             shard.rebuilt(extents[partition].committed)
 
-    def _far_behind(self) -> bool:
-        """Whether there is no hurry to write: much more is to be read, and nobody waits for room."""
+    def _pace(self) -> float:
+        """Seconds from one write to the next: none where there is a hurry, or somebody waits for room."""
         if any(shard.unwritten >= _MOST_UNWRITTEN for shard in self._shards.values()):
-            return False
-        return time.monotonic() - self._backlog_seen < _BACKLOG_LASTS or any(
-            shard.position < self._targets[partition] for partition, shard in self._shards.items())
+            return 0.0
+        if any(shard.position < self._targets[partition] for partition, shard in self._shards.items()):
+            return _PACE_CATCHING_UP
+        return _PACE_BEHIND if time.monotonic() - self._backlog_seen < _BACKLOG_LASTS else 0.0
 
     def _next_writes(self, partition: int) -> Writes | None:
         """Evaluate, and take what one shard has to write; None where there is nothing."""
