@@ -36,6 +36,7 @@ _STUCK_AFTER = 120.0
 """Seconds without a round after which something is wrong: a write that takes half as long ends the process."""
 _TICK = 0.05
 _MOST_UNWRITTEN = 50_000
+"""People and findings that wait to be written: they are decoded, some 8 KiB each. Folding waits where there are more."""
 _LAST_WRITE = 5.0
 """Seconds that the last write may take when the monitor is stopped: a supervisor does not wait for ever."""
 
@@ -130,7 +131,7 @@ class Monitor:
         if len(fetched.records) >= _BACKLOG:
             self._backlog_seen = time.monotonic()
         self._news.set()
-        while shard.unwritten > _MOST_UNWRITTEN and self._shards.get(partition) is shard and not self._stopping:
+        while self._unwritten > _MOST_UNWRITTEN and self._shards.get(partition) is shard and not self._stopping:
             await asyncio.sleep(_TICK)
 
     async def run(self) -> None:
@@ -221,11 +222,15 @@ class Monitor:
 
     def _pace(self) -> float:
         """Seconds from one write to the next: none where there is a hurry, or somebody waits for room."""
-        if any(shard.unwritten >= _MOST_UNWRITTEN for shard in self._shards.values()):
+        if self._unwritten > _MOST_UNWRITTEN:
             return 0.0
         if any(shard.position < self._targets[partition] for partition, shard in self._shards.items()):
             return _PACE_CATCHING_UP
         return _PACE_BEHIND if time.monotonic() - self._backlog_seen < _BACKLOG_LASTS else 0.0
+
+    @property
+    def _unwritten(self) -> int:
+        return sum(shard.unwritten for shard in self._shards.values())
 
     def _next_writes(self, partition: int) -> Writes | None:
         """Evaluate, and take what one shard has to write; None where there is nothing."""
