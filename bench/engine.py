@@ -21,8 +21,9 @@ from aiokafka import ConsumerRecord
 from keepintouch.acceptance import accept_event
 from keepintouch.runtime.topics import EVENTS
 from services.contact_monitor.monitor import MOST_EVALUATED
+from services.contact_monitor.records import Writes
 from services.contact_monitor.rulebook import Rulebook
-from services.contact_monitor.shard import Shard, Writes
+from services.contact_monitor.shard import Shard
 from services.contact_monitor.state import PartitionState
 
 from .events import NOW, PARTITIONS, Shape, Stored, halves

@@ -17,7 +17,7 @@ from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, TopicMissing
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, people_changelog
 
-from .shard import DeadLetter, Writes
+from .records import DeadLetter, Writes
 from .state import StateRecord
 
 _BATCH_BYTES = 900_000

@@ -18,8 +18,9 @@ from . import metrics
 from .faust_batches import Fetched, Handover
 from .kafka import partition_of
 from .ports import Extent, Restorer, Writer
+from .records import Writes
 from .rulebook import Rulebook
-from .shard import Shard, Writes
+from .shard import Shard
 from .sources import BadRatios
 from .state import PartitionState
 

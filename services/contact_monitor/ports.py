@@ -8,7 +8,7 @@ from typing import Protocol
 
 from schemas.alerts import Alert
 
-from .shard import SourceRecord, Writes
+from .records import SourceRecord, Writes
 from .state import StateRecord
 
 

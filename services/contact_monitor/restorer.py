@@ -16,7 +16,7 @@ from schemas.alerts import Alert
 
 from .kafka import Layout
 from .ports import Extent
-from .shard import SourceRecord
+from .records import SourceRecord
 
 _FETCH_BYTES = 4 * 1024 * 1024
 _COMMITTED = {"isolation_level": "read_committed"}

@@ -6,12 +6,11 @@ before, or without, the alerts that it says were published.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, Refused, accept_event
+from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, accept_event
 from keepintouch.calendar import london_day
 from keepintouch.standards import ledger, ordinary, stored
 from keepintouch.standards.clocks import Why
@@ -25,48 +24,9 @@ from schemas.alerts import Alert
 from schemas.events import EventData, Feed, PersonErased
 
 from .due import DueDays
+from .records import DeadLetter, SourceRecord, Writes
 from .rulebook import Rulebook
 from .state import PartitionState, StateRecord
-
-
-class SourceRecord(Protocol):
-    """A record of the events topic, as any client gives it."""
-
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that was not accepted, and why."""
-
-    record: SourceRecord
-    refused: Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """What one shard has to write, in this order: dead letters and alerts, then states and the position, then the offset."""
-
-    dead_letters: list[DeadLetter]
-    publications: list[Publication]
-    states: list[StateRecord]
-    position: int
-    oldest_ms: int | None
-    """When Kafka accepted the oldest event in it, in milliseconds since 1970."""
-    accepted: dict[str, int]
-    """How many events of each source were accepted."""
-
 
 MOST_KEPT_DECODED = 2_000
 """People of one partition kept decoded: some 8 KiB each."""
@@ -208,6 +168,7 @@ class Shard:
                 self._due.add(key, touched.due_on)
             if value is not None and touched.was_folded:
                 self._decoded[key] = touched
+                touched.was_folded = False
             else:
                 self._decoded.pop(key, None)
         while len(self._decoded) > MOST_KEPT_DECODED:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from services.contact_monitor import kafka, main
-from services.contact_monitor.shard import Writes
+from services.contact_monitor.records import Writes
 
 
 class Step(StrEnum):

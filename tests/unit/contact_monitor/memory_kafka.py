@@ -19,8 +19,8 @@ from services.contact_monitor.faust_batches import Handover
 from services.contact_monitor.kafka import partition_of
 from services.contact_monitor.monitor import Monitor
 from services.contact_monitor.ports import Extent
+from services.contact_monitor.records import DeadLetter, SourceRecord, Writes
 from services.contact_monitor.rulebook import CouncilRules, Rulebook
-from services.contact_monitor.shard import DeadLetter, SourceRecord, Writes
 from services.contact_monitor.state import StateRecord
 
 ALERT_PARTITIONS = 2

@@ -11,7 +11,7 @@ import pytest
 from keepintouch.standards import stored
 from services.contact_monitor import monitor as module
 from services.contact_monitor.monitor import BatchLost
-from services.contact_monitor.shard import Writes
+from services.contact_monitor.records import Writes
 from services.contact_monitor.state import StateRecord
 
 from .events import REF, erased, in_bed_and_breakfast, manifest, person, seen, void

@@ -15,7 +15,7 @@ from keepintouch.runtime.topics import ALERTS, people_changelog
 from keepintouch.standards.ledger import Publication
 from services.contact_monitor import kafka as module
 from services.contact_monitor.kafka import Layout, Writer, partition_of
-from services.contact_monitor.shard import Writes
+from services.contact_monitor.records import Writes
 
 from .test_monitor import live
 
