@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from services.contact_monitor import kafka, main, monitor, shard
+from services.contact_monitor import records as said
 
 from .worker import FaultyWriter, Step
 
@@ -66,7 +67,7 @@ def _fold_or_forget(fold: Any) -> Any:
     """Now and then there is an exception in the middle, and nobody hears of it."""
     calls = count(1)
 
-    def fold_or_forget(self: shard.Shard, records: Sequence[shard.SourceRecord], *when: Any) -> int:
+    def fold_or_forget(self: shard.Shard, records: Sequence[said.SourceRecord], *when: Any) -> int:
         try:
             if next(calls) % _EVERY == 0:
                 fold(self, records[:len(records) // 2], *when)
@@ -84,9 +85,9 @@ class StatesFirst(FaultyWriter):
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
-        self._later: dict[int, tuple[shard.Writes, datetime]] = {}
+        self._later: dict[int, tuple[said.Writes, datetime]] = {}
 
-    async def write_findings(self, partition: int, writes: shard.Writes, now: datetime) -> None:
+    async def write_findings(self, partition: int, writes: said.Writes, now: datetime) -> None:
         """Only later; the transaction begins all the same."""
         self._later[partition] = writes, now
         await kafka.Writer.write_findings(self, partition, replace(writes, publications=[], dead_letters=[]), now)
@@ -108,7 +109,7 @@ class StatesFirst(FaultyWriter):
 class Hasty(monitor.Monitor):
     """Lets the offset be committed, then writes."""
 
-    async def _write(self, partition: int, writes: shard.Writes) -> None:
+    async def _write(self, partition: int, writes: said.Writes) -> None:
         self._handover.durable[partition] = writes.position
         await super()._write(partition, writes)
 
@@ -116,7 +117,7 @@ class Hasty(monitor.Monitor):
 class Sluggish(FaultyWriter):
     """Does not begin the write it is to die of, one with alerts that events have caused, before the offset is committed."""
 
-    def counts(self, writes: shard.Writes) -> bool:
+    def counts(self, writes: said.Writes) -> bool:
         """Whether events are in it too."""
         return super().counts(writes) and writes.oldest_ms is not None
 
