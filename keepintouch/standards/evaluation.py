@@ -73,7 +73,7 @@ def evaluate(person: Person, policy: Policy, today: int, marks: FeedMarks, open_
 class Reckoned:
     """How far a person has been evaluated on a day: kept with them, so that next time only what has come since is looked at."""
 
-    __slots__ = ("_stale", "answers", "clocks", "history", "standing")
+    __slots__ = ("_feeds", "_stale", "answers", "clocks", "history", "standing")
 
     def __init__(self, person: Person, standing: Standing) -> None:
         self.standing = standing
@@ -83,6 +83,8 @@ class Reckoned:
         standing.reading.questions.answer(self.history, self.history.records, standing.wanted, self.answers)
         self._stale = standing.wanted
         """Questions that have found another answer since the clocks were read."""
+        self._feeds = frozenset[str]()
+        """Feeds that were required then."""
 
     def catch_up(self) -> bool:
         """Take in what has come since; False if more has changed than new records."""
@@ -96,7 +98,7 @@ class Reckoned:
         """Read every clock; where no feed is waited for, only those that a new answer may have changed."""
         history, answers, stale, clocks = self.history, self.answers, self._stale, self.clocks
         lines, starts = self.standing.lines, self.standing.starts
-        if clocks and not sight.feeds:
+        if clocks and not sight.feeds and not self._feeds:
             for place, line in enumerate(lines):
                 if (line.question | line.meanwhile) & stale:
                     clocks[place] = read_clock(line, starts[place], answers, history, warn, sight, ())
@@ -106,7 +108,7 @@ class Reckoned:
                 anchors.setdefault(rule, set()).add(anchor_on)
             self.clocks = [read_clock(line, start, answers, history, warn, sight, anchors.get(line.standard.rule, ()))
                            for line, start in zip(lines, starts, strict=True)]
-        self._stale = 0
+        self._stale, self._feeds = 0, sight.feeds
 
 
 def _reckoned(person: Person, policy: Policy, today: int) -> Reckoned:

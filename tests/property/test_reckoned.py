@@ -1,0 +1,125 @@
+"""However often a person is evaluated while they are being told of, it says what a first look at all that was told would say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from hypothesis import given
+
+from keepintouch.acceptance import Accepted
+from keepintouch.calendar import london_day
+from keepintouch.standards import ledger, stored
+from keepintouch.standards import person as module
+from keepintouch.standards.evaluation import Evaluation, evaluate
+from keepintouch.standards.evidence import evidence_for
+from keepintouch.standards.ledger import Publication, policy_mark
+from keepintouch.standards.person import Person, Register
+from keepintouch.standards.policy import Policy
+from keepintouch.standards.world import Feeds
+from schemas.events import Feed
+from tests.reference import worlds
+
+from .worlds import ENGINES, RNGS, WORLDS, accepted, now_of, thorough
+
+COUNCIL, REF = "lancs", "lancs:p1"
+
+
+class Told:
+    """One person, kept as the monitor keeps them, and all that was told of them."""
+
+    def __init__(self, rng: Random, policy: Policy, now: datetime) -> None:
+        self.rng, self.policy, self.now = rng, policy, now
+        self.person, self.events, self.feeds = Person(), list[Accepted](), Feeds()
+        self.more_feeds = frozenset[str]()
+
+    def hear(self, event: Accepted) -> None:
+        """Fold in one event more."""
+        if isinstance(event.data, Feed):
+            self.feeds.fold(event.data)
+            return
+        self.events.append(event)
+        self.person.fold(event.event_id, event.data)
+
+    def live_on(self) -> None:
+        """Something else goes on, mostly nothing: a day, another policy, a write, a restart, what a council requires."""
+        rng = self.rng
+        match rng.randint(0, 13):
+            case 0 | 1:
+                self.now += timedelta(days=rng.choice([1, 1, 1, 7, 28, -1]))
+            case 2:
+                self.policy = ENGINES[rng.choice(sorted(ENGINES))]
+            case 3 | 4 | 5:
+                stored.dump(self.person)
+            case 6:
+                self.person = stored.load(stored.dump(self.person))
+            case 7:
+                self.more_feeds = frozenset(rng.sample(["visits", "contacts"], rng.randint(0, 2)))
+            case _:
+                pass
+
+    def at_first_sight(self) -> Person:
+        """Somebody of whom all this has just been read, and whom nobody has looked at."""
+        found = Person()
+        for event in self.events:
+            found.fold(event.event_id, event.data)
+        found = stored.load(stored.dump(found))
+        found.ledger = self.person.ledger
+        return found
+
+    def look(self, person: Person) -> tuple[Any, list[Publication]]:
+        """What an evaluation says, and what would be published."""
+        today = london_day(self.now).toordinal()
+        evaluation = evaluate(person, self.policy, today, self.feeds.of(COUNCIL), ledger.open_keys(person), self.more_feeds)
+        if evaluation is None:
+            return None, ledger.close(REF, person, self.now, today)
+        said = what_it_says(evaluation, person)
+        mark = policy_mark(self.policy, self.more_feeds)
+        return said, ledger.settle(REF, person, evaluation, self.policy, mark, self.now)
+
+
+def what_it_says(evaluation: Evaluation, person: Person) -> Any:
+    """All of it, with workers by their refs: where they stand in a list is nobody's business."""
+    def record(register: Register | None) -> Any:
+        return None if register is None else (register.record_id, register.event_id, register.recorded_at, register.occurred_at,
+                                              register.kind, person.worker(register))
+
+    return (evaluation.today, evaluation.in_scope, evaluation.in_touch, evaluation.meaningful, evaluation.unknown,
+            evaluation.next_change_on,
+            [(c.standard, c.state, c.why, c.anchor_on, record(c.anchor), c.due_on, c.opens_on, c.warned_on)
+             for c in evaluation.clocks],
+            [(f.key, f.severity, f.clock.standard, evidence_for(f.clock, evaluation.history)) for f in evaluation.findings])
+
+
+@contextmanager
+def at_most(registers: int) -> Iterator[None]:
+    """With so many records kept of a person."""
+    before, module.REGISTER_LIMIT = module.REGISTER_LIMIT, registers
+    try:
+        yield
+    finally:
+        module.REGISTER_LIMIT = before
+
+
+@thorough
+@given(world=WORLDS, rng=RNGS)
+def test_looking_again_and_again(world: worlds.World, rng: Random) -> None:
+    first, last = world.steps[0], world.steps[-1]
+    events = accepted(last.lines, now_of(last))
+    if rng.randint(0, 1):   # as they happen: then most are newer than all before
+        events.sort(key=lambda event: getattr(event.data, "occurred_at", event.data.recorded_at))
+    with at_most(rng.choice([2_000, 2_000, 2_000, 5])):
+        for ref in {event.data.person_ref for event in events if not isinstance(event.data, Feed)}:
+            told = Told(rng, ENGINES[first.policy], now_of(rng.choice(world.steps)))
+            for event in events:
+                if not isinstance(event.data, Feed) and event.data.person_ref != ref:
+                    continue
+                told.hear(event)
+                told.live_on()
+                if rng.randint(0, 3):
+                    new, held = told.at_first_sight(), told.person.ledger
+                    expected, published = told.look(new)
+                    assert told.person.ledger is held
+                    assert told.look(told.person) == (expected, published)
+                    assert told.person.ledger == new.ledger
