@@ -16,7 +16,7 @@ from keepintouch.standards import stored
 
 from . import machine
 from .events import Shape, halves
-from .kafka import Arrived, Fill, Group, Tail, broker, fill
+from .kafka import Arrived, Fill, Group, Tail, broker, fill, written
 from .profiling import Profile
 from .truth import Truth, truths
 from .worker import Workers, workers
@@ -27,12 +27,10 @@ CHANGELOG = people_changelog()
 
 @dataclass(slots=True)
 class Newest:
-    """The last record of each key, and how many records there were."""
+    """The last record of each key."""
 
     states: dict[bytes, bytes | None] = field(default_factory=dict)
     alerts: dict[bytes, bytes | None] = field(default_factory=dict)
-    alert_records: int = 0
-    state_records: int = 0
     unevaluated: set[bytes] = field(default_factory=set)
 
     def take(self, arrived: Iterable[Arrived]) -> None:
@@ -40,10 +38,8 @@ class Newest:
         for record in arrived:
             if record.topic == ALERTS:
                 self.alerts[record.key] = record.value
-                self.alert_records += 1
             elif stored.is_person(record.key):
                 self.states[record.key] = record.value
-                self.state_records += 1
                 is_due = record.value is not None and stored.header(record.value).due_on == stored.DUE_NOW
                 (self.unevaluated.add if is_due else self.unevaluated.discard)(record.key)
 
@@ -149,15 +145,16 @@ def live(shape: Shape, loop: bool = False, profile: Profile | None = None) -> Ro
 
             at.wait("everyone known", known, every=0)
         engine.wait_live()
-        filled_in = [0.0]
+        filled_in, topics = [0.0], (ALERTS, CHANGELOG)
+        before_it = [written(settings, topic) for topic in topics]
         row = _measured(engine, at, pid, prepared.count, lambda: group.read() >= shape.events, profile,
                         lambda: filled_in.append(prepared.send()))
         row["filled_in_s"] = round(filled_in[-1], 2)
+        alerts, states = (written(settings, topic) - so_many for topic, so_many in zip(topics, before_it, strict=True))
         with Tail(settings, ALERTS, CHANGELOG) as tail:
             found = Newest()
             found.take(tail.to_end())
-        row |= {"alert_records_live": found.alert_records - newest.alert_records,
-                "state_records_live": found.state_records - newest.state_records}
+        row |= {"alert_records": alerts, "state_records": states}
         row["wrong"] = [*after.differences(found.states, found.alerts), *_miscounted(engine, after.events)]
         return row
 

@@ -21,7 +21,8 @@ from keepintouch.standards import ordinary
 from keepintouch.standards.instants import microseconds
 from keepintouch.standards.ledger import Publication
 
-_AT_ONCE = 4_000
+_AT_ONCE = 50_000
+"""Events between writes where they come faster than they are dealt with: about as many as the monitor lets come together."""
 _PACE_WHEN_BEHIND = 2.0
 """Seconds between writes until it has caught up, as the monitor has it."""
 _LATEST = microseconds(NOW + FUTURE_ALLOWANCE)
