@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from keepintouch.acceptance import Accepted
 from keepintouch.calendar import london_day
 from keepintouch.standards import ledger, stored
-from keepintouch.standards import person as module
+from keepintouch.standards import person as people
 from keepintouch.standards.evaluation import Evaluation, evaluate
 from keepintouch.standards.evidence import evidence_for
 from keepintouch.standards.ledger import Publication, policy_mark
@@ -20,8 +20,9 @@ from keepintouch.standards.policy import Policy
 from keepintouch.standards.world import Feeds
 from schemas.events import Feed
 from tests.reference import worlds
+from tests.unit.standards.told import OTHER, person, visit
 
-from .worlds import ENGINES, RNGS, WORLDS, accepted, now_of, thorough
+from .worlds import ENGINES, MODELS, RNGS, WORLDS, accepted, now_of, thorough
 
 COUNCIL, REF = "lancs", "lancs:p1"
 
@@ -68,22 +69,22 @@ class Told:
         found.ledger = self.person.ledger
         return found
 
-    def look(self, person: Person) -> tuple[Any, list[Publication]]:
+    def look(self, at: Person) -> tuple[Any, list[Publication]]:
         """What an evaluation says, and what would be published."""
         today = london_day(self.now).toordinal()
-        evaluation = evaluate(person, self.policy, today, self.feeds.of(COUNCIL), ledger.open_keys(person), self.more_feeds)
+        evaluation = evaluate(at, self.policy, today, self.feeds.of(COUNCIL), ledger.open_keys(at), self.more_feeds)
         if evaluation is None:
-            return None, ledger.close(REF, person, self.now, today)
-        said = what_it_says(evaluation, person)
+            return None, ledger.close(REF, at, self.now, today)
+        said = what_it_says(evaluation, at)
         mark = policy_mark(self.policy, self.more_feeds)
-        return said, ledger.settle(REF, person, evaluation, self.policy, mark, self.now)
+        return said, ledger.settle(REF, at, evaluation, self.policy, mark, self.now)
 
 
-def what_it_says(evaluation: Evaluation, person: Person) -> Any:
+def what_it_says(evaluation: Evaluation, told: Person) -> Any:
     """All of it, with workers by their refs: where they stand in a list is nobody's business."""
     def record(register: Register | None) -> Any:
         return None if register is None else (register.record_id, register.event_id, register.recorded_at, register.occurred_at,
-                                              register.kind, person.worker(register))
+                                              register.kind, told.worker(register))
 
     return (evaluation.today, evaluation.in_scope, evaluation.in_touch, evaluation.meaningful, evaluation.unknown,
             evaluation.next_change_on,
@@ -95,31 +96,53 @@ def what_it_says(evaluation: Evaluation, person: Person) -> Any:
 @contextmanager
 def at_most(registers: int) -> Iterator[None]:
     """With so many records kept of a person."""
-    before, module.REGISTER_LIMIT = module.REGISTER_LIMIT, registers
+    before, people.REGISTER_LIMIT = people.REGISTER_LIMIT, registers
     try:
         yield
     finally:
-        module.REGISTER_LIMIT = before
+        people.REGISTER_LIMIT = before
 
 
 @thorough
 @given(world=WORLDS, rng=RNGS)
 def test_looking_again_and_again(world: worlds.World, rng: Random) -> None:
-    first, last = world.steps[0], world.steps[-1]
-    events = accepted(last.lines, now_of(last))
-    if rng.randint(0, 1):   # as they happen: then most are newer than all before
-        events.sort(key=lambda event: getattr(event.data, "occurred_at", event.data.recorded_at))
+    step = world.steps[-1]
+    now = now_of(step)
+    teller = worlds.Teller(rng, london_day(now), MODELS[step.policy])
+    teller.workers = [f"lancs:w{number}" for number in range(rng.choice([1, 3, 6]))]
     with at_most(rng.choice([2_000, 2_000, 2_000, 5])):
-        for ref in {event.data.person_ref for event in events if not isinstance(event.data, Feed)}:
-            told = Told(rng, ENGINES[first.policy], now_of(rng.choice(world.steps)))
-            for event in events:
-                if not isinstance(event.data, Feed) and event.data.person_ref != ref:
-                    continue
-                told.hear(event)
-                told.live_on()
-                if rng.randint(0, 3):
-                    new, held = told.at_first_sight(), told.person.ledger
-                    expected, published = told.look(new)
-                    assert told.person.ledger is held
-                    assert told.look(told.person) == (expected, published)
-                    assert told.person.ledger == new.ledger
+        everybody = accepted(step.lines, now)
+        for ref in sorted({event.data.person_ref for event in everybody if not isinstance(event.data, Feed)}):
+            events = [event for event in everybody if isinstance(event.data, Feed) or event.data.person_ref == ref]
+            events += accepted([teller.record(ref) for _ in range(rng.choice([0, 10, 20]))], now)
+            if rng.randint(0, 2):   # as they happen: then most are newer than all before
+                events.sort(key=lambda event: getattr(event.data, "occurred_at", event.data.recorded_at))
+            look_after(Told(rng, ENGINES[step.policy], now), events)
+
+
+def look_after(told: Told, events: list[Accepted]) -> None:
+    """Hear one after the other, and look at the person between them."""
+    restless = told.rng.randint(0, 1)
+    for event in events:
+        told.hear(event)
+        if restless or not told.rng.randint(0, 5):
+            told.live_on()
+        if told.rng.randint(0, 3):
+            new, held = told.at_first_sight(), told.person.ledger
+            expected, published = told.look(new)
+            assert told.person.ledger is held
+            assert told.look(told.person) == (expected, published)
+            assert told.person.ledger == new.ledger
+
+
+def test_a_place_that_the_adviser_has_left_is_not_theirs_when_another_takes_it() -> None:
+    """Corrections take all records of the adviser away; a write forgets that they were among the workers; a stranger comes."""
+    told = person(visit("2024-05-01", worker_ref=OTHER), visit("2024-05-02", record_id="r"),
+                  visit("2024-05-02", record_id="r", recorded_at="2024-05-03T10:00:00Z", worker_ref=OTHER))
+    policy, today = ENGINES["test-homes"], date(2024, 6, 13).toordinal()
+    for _ in range(2):
+        looked = evaluate(told, policy, today, {})
+        assert looked is not None
+        assert looked.history.met_adviser is False
+        stored.dump(told)
+        told.fold("e9", visit("2024-05-20", record_id="r-new", worker_ref="lancashire:w03"))
