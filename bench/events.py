@@ -30,7 +30,8 @@ CACHE = Path(".cache/bench")
 _LENGTHS = struct.Struct(">HI")
 _YEAR = timedelta(weeks=52)
 
-_CHANNELS = {"text": 34, "phone": 28, "face_to_face": 14, "email": 12, "social_media": 6, "video": 3, "letter": 2, "other": 1}
+_CHANNELS = {"text": 30, "phone": 22, "face_to_face": 24, "email": 12, "social_media": 6, "video": 3, "letter": 2, "other": 1}
+_VISITS = 0.4
 _CONTACT_OUTCOMES = {"completed": 62, "no_reply": 22, "left_message": 11, "refused": 2, "cancelled": 3}
 _ROLES = {"personal_adviser": 74, "social_worker": 8, "duty": 6, "manager": 2, "other_council": 2, "accommodation_staff": 5,
           "other_professional": 2, "family": 1}
@@ -86,7 +87,7 @@ class Council:
             "cohorts": ["uasc"] if draw.random() < 0.1 else []} | changes)
 
     def record(self, number: int, recorded_at: datetime) -> Contact | Visit | RecordVoided:
-        """The next thing typed up about a person: four contacts to a visit, now and then a void."""
+        """The next thing typed up about a person: three contacts to two visits, now and then a void."""
         draw, ref, held = self.draw, self.ref(number), self._records[number]
         if held and draw.random() < 0.01:
             return RecordVoided(record_id=draw.choice(held), person_ref=ref, recorded_at=recorded_at)
@@ -97,7 +98,7 @@ class Council:
         common = {"record_id": held[-1], "person_ref": ref, "recorded_at": recorded_at, "worker_role": role,
                   "worker_ref": self.worker(worker) if draw.random() < 0.99 else None,
                   "occurred_at": recorded_at - timedelta(seconds=int(draw.expovariate(1 / 100_000)) + 60)}
-        if draw.random() < 0.2:
+        if draw.random() < _VISITS:
             return Visit.model_validate(common | {
                 "location": self._pick(_LOCATIONS), "outcome": self._pick(_VISIT_OUTCOMES),
                 "announced": draw.choice((True, True, False, None)), "seen_alone": draw.choice((True, False, None))})
