@@ -41,12 +41,13 @@ def surroundings(kafka: KafkaSettings, folder: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
 
 
-def start_monitor(children: Supervisor, folder: Path) -> None:
-    """Start a monitor in these surroundings, or start it again; returns when it is ready."""
+def start_monitor(children: Supervisor, folder: Path) -> int:
+    """Start a monitor in these surroundings, or start it again; returns its port when it is ready."""
     port = free_port()
     children.start(Child(NAME, [sys.executable, "-m", "services.contact_monitor"], folder / "monitor.log", {
         "CONTACT_MONITOR_HTTP_PORT": str(port), "CONTACT_MONITOR_SETTLE_SECONDS": "0.2"}, f"http://127.0.0.1:{port}/readyz"))
     children.wait_ready(NAME, within=40)
+    return port
 
 
 def send(kafka: KafkaSettings, *events: Mapping[str, Any]) -> None:
