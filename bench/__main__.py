@@ -5,6 +5,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ def main() -> None:
     """Measure what is asked for, in rounds, so that a slow spell of the machine hits all alike; exit 1 if a run was wrong."""
     options = _options()
     machine.pin(0, machine.FIRST)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))   # so that what was started is ended too
     logging.disable(logging.WARNING)   # clients say much while a broker starts and ends
     described, rows = machine.described(), list[Row]()
     steps = _steps(options)
