@@ -4,6 +4,7 @@ A person is a function of the *set* of statements folded in, whatever their orde
 """
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import date
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -147,11 +148,7 @@ class Person:
         register = Register(record_id, said.event_id, said.recorded_at, said.occurred_at, said.kind,
                             self._place_of(said.worker_ref))
         registers[record_id] = register
-        ordered = self._ordered
-        if held is None and ordered and said.occurred_at > ordered[-1].occurred_at:
-            ordered.append(register)  # most records are newer than all before: what is in order stays so
-        else:
-            self._ordered, self._workers_in_order = None, False
+        self._insert(register, held is not None)
         if len(registers) > REGISTER_LIMIT:
             del registers[self.in_order()[0].record_id]
             self._ordered, self._workers_in_order = None, False
@@ -172,13 +169,38 @@ class Person:
     def canonical(self) -> tuple[list[str], list[Register]]:
         """Workers in the order of their first record, and all registers in the order of time: whatever order they came in."""
         ordered = self.in_order()
-        if not self._workers_in_order:
+        if not self._workers_in_order and not self._are_workers_in_order(ordered):
             places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[r.worker for r in ordered]]), start=-1)}
             self.workers = [self.workers[old] for old in places if old >= 0]
             # A list of its own in any case: whoever has kept the former, and places of workers with it, must see that it is void.
             ordered = [r if places[r.worker] == r.worker else replace(r, worker=places[r.worker]) for r in ordered]
             self.restore(ordered)
+        self._workers_in_order = True
         return self.workers, ordered
+
+    def _are_workers_in_order(self, ordered: list[Register]) -> bool:
+        following = 0
+        for register in ordered:
+            if register.worker >= following:
+                if register.worker > following:
+                    return False
+                following += 1
+        return following == len(self.workers)
+
+    def _insert(self, register: Register, instead: bool) -> None:
+        """Keep the registers in order, if they were: most records are newer than all before."""
+        ordered = self._ordered
+        if instead or not ordered:
+            self._ordered, self._workers_in_order = None, False
+        elif register.occurred_at > ordered[-1].occurred_at:
+            ordered.append(register)
+        else:
+            place = bisect_left(ordered, register.occurred_at, key=_in_time_order)
+            if ordered[place].occurred_at == register.occurred_at:
+                self._ordered = None
+            else:
+                self._ordered = [*ordered[:place], register, *ordered[place:]]
+            self._workers_in_order = False
 
     def worker(self, register: Register) -> str | None:
         """Ref of the worker of a record."""
