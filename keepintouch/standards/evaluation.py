@@ -78,9 +78,8 @@ class Reckoned:
     def __init__(self, person: Person, standing: Standing) -> None:
         self.standing = standing
         self.history = History(person, standing.today)
-        self.answers: dict[int, Newest] = {}
+        self.answers = standing.reading.questions.answer(self.history, standing.wanted)
         self.clocks: list[Clock] = []
-        standing.reading.questions.answer(self.history, self.history.records, standing.wanted, self.answers)
         self._stale = standing.wanted
         """Questions that have found another answer since the clocks were read."""
         self._feeds = frozenset[str]()
@@ -91,7 +90,7 @@ class Reckoned:
         came = self.history.catch_up()
         if came is None:
             return False
-        self._stale |= self.standing.reading.questions.answer(self.history, came, self.standing.wanted, self.answers)
+        self._stale |= self.standing.reading.questions.answer_anew(self.history, came, self.standing.wanted, self.answers)
         return True
 
     def read_clocks(self, warn: Interval, sight: Sight, open_alerts: Iterable[AlertKey]) -> None:

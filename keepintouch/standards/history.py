@@ -1,7 +1,7 @@
 """A person's records as they count on one day: voids left out, nothing of later days, and who had met whom when."""
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 
@@ -16,7 +16,7 @@ _kind, _occurred_at = attrgetter("kind"), attrgetter("occurred_at")
 class History:
     """The records of one person with day <= today, oldest first; at the same instant by record id. Not to be changed."""
 
-    __slots__ = ("_count", "_met", "_ordered", "_tomorrow", "adviser", "later", "person", "records", "today")
+    __slots__ = ("_added", "_count", "_met", "_tomorrow", "adviser", "later", "person", "records", "today")
 
     def __init__(self, person: Person, today: int) -> None:
         self.person = person
@@ -25,8 +25,9 @@ class History:
         self.later: list[Register]
         """Records of days to come: they do not count yet."""
         self._met: dict[int, int] | None = None
-        ordered = self._ordered = person.in_order()
-        self._count = len(ordered)
+        ordered = person.in_order()
+        self._added = person.added = []
+        self._count = 0
         if VOID in map(_kind, ordered):
             ordered = [register for register in ordered if register.kind != VOID]
         self._tomorrow = first_instant(today + 1)
@@ -38,19 +39,20 @@ class History:
         self.adviser = self._place_of_adviser()
 
     def catch_up(self) -> Sequence[Register] | None:
-        """Take in the records that have come since, newer than all before, and return them; None if anything else has changed."""
-        ordered = self.person.in_order()
-        if ordered is not self._ordered or self.later:
+        """Take in the records that have been added since, and return them; None if more than that has changed."""
+        if self.person.added is not self._added or self.later:
             return None
-        came = ordered[self._count:]
+        came = self._added[self._count:]
+        newest = self.person.in_order()[-1] if came else None
         for register in came:
             if register.kind == VOID or register.occurred_at >= self._tomorrow:
                 return None
-        self._count = len(ordered)
-        if self.records is not ordered:
-            self.records.extend(came)
-        if self._met is not None:
-            self._meet(self._met, came)
+            if self._met is not None and not self._meet_as_well(self._met, register, register is newest):
+                return None
+        self._count = len(self._added)
+        if self.records is not self.person.in_order():
+            for register in came:
+                insort(self.records, register, key=_occurred_at)
         if self.adviser < 0:
             self.adviser = self._place_of_adviser()
         return came
@@ -120,6 +122,17 @@ class History:
         for register in records:
             if register.kind in MEETINGS and register.worker >= 0 and register.worker not in met:
                 met[register.worker] = register.occurred_at
+
+    @staticmethod
+    def _meet_as_well(met: dict[int, int], register: Register, is_newest: bool) -> bool:
+        """Note a meeting; False where records after it may so become those of someone known."""
+        if register.kind in MEETINGS and register.worker >= 0:
+            before = met.get(register.worker)
+            if before is None or register.occurred_at < before:
+                if not is_newest:
+                    return False
+                met[register.worker] = register.occurred_at
+        return True
 
     def _is_by(self, register: Register, by: Who) -> bool:
         if by is Who.ANY:

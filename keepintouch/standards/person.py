@@ -106,7 +106,7 @@ _in_time_order = attrgetter("occurred_at")
 class Person:
     """Everything known about one person, and the place where statements are folded in."""
 
-    __slots__ = ("_ordered", "_workers_in_order", "erased_at", "facts", "ledger", "reckoned", "registers", "workers")
+    __slots__ = ("_ordered", "_workers_in_order", "added", "erased_at", "facts", "ledger", "reckoned", "registers", "workers")
 
     def __init__(self) -> None:
         self.facts: Facts | None = None
@@ -116,6 +116,8 @@ class Person:
         self.ledger: Ledger | None = None
         self._ordered: list[Register] | None = None
         self._workers_in_order = False
+        self.added: list[Register] | None = None
+        """What was added since this was last set to an empty list; None again once anything else has happened to a register."""
         self.reckoned: Reckoned | None = None
         """How far they have been evaluated; kept by `evaluation`."""
 
@@ -151,13 +153,13 @@ class Person:
         self._insert(register, held is not None)
         if len(registers) > REGISTER_LIMIT:
             del registers[self.in_order()[0].record_id]
-            self._ordered, self._workers_in_order = None, False
+            self._disorder()
         return True
 
     def restore(self, ordered: list[Register]) -> None:
         """Take registers back from a stored form, in the order of time."""
         self.registers = {register.record_id: register for register in ordered}
-        self._ordered, self._workers_in_order = ordered, True
+        self._ordered, self._workers_in_order, self.added = ordered, True, None
 
     def in_order(self) -> list[Register]:
         """All registers, oldest `occurred_at` first; at the same instant by record id. Not to be changed."""
@@ -172,7 +174,6 @@ class Person:
         if not self._workers_in_order and not self._are_workers_in_order(ordered):
             places = {old: new for new, old in enumerate(dict.fromkeys([-1, *[r.worker for r in ordered]]), start=-1)}
             self.workers = [self.workers[old] for old in places if old >= 0]
-            # A list of its own in any case: whoever has kept the former, and places of workers with it, must see that it is void.
             ordered = [r if places[r.worker] == r.worker else replace(r, worker=places[r.worker]) for r in ordered]
             self.restore(ordered)
         self._workers_in_order = True
@@ -191,16 +192,21 @@ class Person:
         """Keep the registers in order, if they were: most records are newer than all before."""
         ordered = self._ordered
         if instead or not ordered:
-            self._ordered, self._workers_in_order = None, False
-        elif register.occurred_at > ordered[-1].occurred_at:
+            return self._disorder()
+        if register.occurred_at > ordered[-1].occurred_at:
             ordered.append(register)
         else:
             place = bisect_left(ordered, register.occurred_at, key=_in_time_order)
             if ordered[place].occurred_at == register.occurred_at:
-                self._ordered = None
-            else:
-                self._ordered = [*ordered[:place], register, *ordered[place:]]
+                return self._disorder()
+            ordered.insert(place, register)
             self._workers_in_order = False
+        if self.added is not None:
+            self.added.append(register)
+        return None
+
+    def _disorder(self) -> None:
+        self._ordered, self._workers_in_order, self.added = None, False, None
 
     def worker(self, register: Register) -> str | None:
         """Ref of the worker of a record."""
@@ -223,7 +229,7 @@ class Person:
     def _forget(self, recorded_at: int) -> None:
         self.erased_at = recorded_at
         self.registers = {key: r for key, r in self.registers.items() if r.recorded_at > recorded_at}
-        self._ordered, self._workers_in_order = None, False
+        self._disorder()
         if self.facts is not None and self.facts.recorded_at <= recorded_at:
             self.facts = None
 

@@ -1,11 +1,10 @@
 """Which records a policy looks for. However many standards ask it, each question is answered once, all in one pass.
 
-And later only by what is new: a record newer than all before it answers what it can itself, and leaves the other answers as
-they are.
+And later only by what is new: a record that is added answers what it is the newest for, and leaves the other answers as they are.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .clocks import Newest
 from .history import History
@@ -41,26 +40,43 @@ class Questions:
         """The question for the newest record that its `despite` counts; 0 without one."""
         return self._of_despite.get(standard.place, 0)
 
-    def answer(self, history: History, records: Sequence[Register], wanted: int, answers: dict[int, Newest]) -> int:
-        """Answer each wanted question by the newest of some records of a history; returns those that found an answer."""
-        asked = wanted
-        of_kind, by_known, by_adviser = self._of_kind, self._by_known, self._by_adviser
-        for register in reversed(records):
-            if hit := of_kind.get(register.kind, 0) & wanted:
-                if hit & by_known and not history.known(register):
-                    hit &= ~by_known
-                if hit & by_adviser and register.worker != history.adviser:
-                    hit &= ~by_adviser
-                if hit:
-                    found = Newest(register, register.day)
-                    wanted ^= hit
-                    while hit:
-                        question = hit & -hit
-                        answers[question] = found
-                        hit ^= question
-                    if not wanted:
-                        break
-        return asked & ~wanted
+    def answer(self, history: History, wanted: int) -> dict[int, Newest]:
+        """The newest record that answers each wanted question; a question that none answers is left out."""
+        answers: dict[int, Newest] = {}
+        for register in reversed(history.records):
+            if self._of_kind.get(register.kind, 0) & wanted and (hit := self._answered_by(register, history, wanted)):
+                found = Newest(register, register.day)
+                wanted ^= hit
+                while hit:
+                    question = hit & -hit
+                    answers[question] = found
+                    hit ^= question
+                if not wanted:
+                    break
+        return answers
+
+    def answer_anew(self, history: History, came: Iterable[Register], wanted: int, answers: dict[int, Newest]) -> int:
+        """Let records that have come answer what they are newest for; returns the questions that any of them is an answer to."""
+        found = 0
+        for register in came:
+            if hit := self._answered_by(register, history, wanted):
+                found |= hit
+                newest = Newest(register, register.day)
+                while hit:
+                    question = hit & -hit
+                    held = answers.get(question)
+                    if held is None or held.register.occurred_at < register.occurred_at:
+                        answers[question] = newest
+                    hit ^= question
+        return found
+
+    def _answered_by(self, register: Register, history: History, wanted: int) -> int:
+        hit = self._of_kind.get(register.kind, 0) & wanted
+        if hit & self._by_known and not history.known(register):
+            hit &= ~self._by_known
+        if hit & self._by_adviser and register.worker != history.adviser:
+            hit &= ~self._by_adviser
+        return hit
 
     def _ask(self, kinds: Kinds, by: Who) -> int:
         bit = self._bits.get((kinds, by))
