@@ -114,10 +114,23 @@ def test_looking_again_and_again(world: worlds.World, rng: Random) -> None:
         everybody = accepted(step.lines, now)
         for ref in sorted({event.data.person_ref for event in everybody if not isinstance(event.data, Feed)}):
             events = [event for event in everybody if isinstance(event.data, Feed) or event.data.person_ref == ref]
-            events += accepted([teller.record(ref) for _ in range(rng.choice([0, 10, 20]))], now)
+            events += accepted([more(teller, ref) for _ in range(rng.choice([0, 10, 20]))], now)
             if rng.randint(0, 2):   # as they happen: then most are newer than all before
                 events.sort(key=lambda event: getattr(event.data, "occurred_at", event.data.recorded_at))
             look_after(Told(rng, ENGINES[step.policy], now), events)
+
+
+def more(teller: worlds.Teller, ref: str) -> str:
+    """One line more about somebody."""
+    match teller.rng.randint(0, 19):
+        case 0:
+            return teller.void(ref)
+        case 1:
+            return teller.erasure(ref)
+        case 2:
+            return teller.snapshot(ref, teller.instant(teller.near()))
+        case _:
+            return teller.record(ref)
 
 
 def look_after(told: Told, events: list[Accepted]) -> None:
