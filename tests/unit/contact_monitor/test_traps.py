@@ -48,7 +48,7 @@ from services.contact_monitor.faust_batches import BatchConsumer, Fetched, Hando
 from services.contact_monitor.kafka import Layout, check_topics, partition_of
 from services.contact_monitor.settings import MonitorSettings
 
-from .events import REF, erased, person
+from .events import REF, erased, person, seen
 from .memory_kafka import MemoryKafka, Record, Worker
 from .test_monitor import Lancashire, county, live
 
@@ -266,28 +266,33 @@ class TestPartitions:
             async def restore(self, starts: Mapping[int, int], take: Callable[[int, bytes, bytes | None], None]
                               ) -> dict[int, int]:
                 for partition in starts:
-                    take(partition, *self.kafka.changelog[partition][0]) if self.kafka.changelog[partition] else None
+                    for key, value in dict(reversed(self.kafka.changelog[partition])).items():   # the oldest of each
+                        take(partition, key, value)
                 reading.set()
                 await go_on.wait()
                 return await super().restore(starts, take)
 
         reading, go_on = asyncio.Event(), asyncio.Event()
         await county.start()
-        await county.hear(person(), person("lancashire:p002"))
-        await county.pass_time(days=1)
-        published = county.published
-        county.clock.advance(timedelta(days=60))
+        await county.hear(person(supported_since="2024-02-10"))
+        await county.hear(seen("2024-02-19"))
+        county.clock.advance(timedelta(days=21))   # four weeks after the first, and not yet after the second
         worker = Halfway(county.kafka, county.rules, county.clock)
         taking_over = asyncio.create_task(worker.own_all())
         await reading.wait()
         ticking = asyncio.create_task(worker.monitor.run())
         await asyncio.sleep(0.2)   # four ticks
-        assert county.published == published
         assert worker.monitor.not_ready()
         go_on.set()
         await taking_over
-        ticking.cancel()
-        await asyncio.wait([ticking])
+        await worker.run_dry()
+        while not ticking.done():
+            ticking.cancel()
+            await asyncio.sleep(0)
+        assert county.published == 0
+        await county.start()
+        await county.pass_time(days=8)
+        assert county.published == 1, "and now it is so"
 
     def test_the_app_has_no_timers_of_its_own(self, wired: Wired) -> None:
         assert [task.__name__ for task in wired.app._app_tasks] == ["write", "watch"]
