@@ -215,9 +215,11 @@ class Person:
     def _place_of(self, worker_ref: str | None) -> int:
         if worker_ref is None:
             return -1
-        if worker_ref not in self.workers:
+        try:
+            return self.workers.index(worker_ref)
+        except ValueError:
             self.workers.append(worker_ref)
-        return self.workers.index(worker_ref)
+            return len(self.workers) - 1
 
     def _holds_against(self, new: Statement, held: Register) -> bool:
         """The greatest `(recorded_at, event id)` holds; where two sources gave even those, the content settles it."""

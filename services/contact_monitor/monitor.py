@@ -122,7 +122,8 @@ class Monitor:
         """Fold in one batch. What it leads to is written a little later; until then its offset is not committed."""
         while not self._restored.is_set() and not self._stopping:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._restored.wait(), _TICK)
+                async with asyncio.timeout(_TICK):
+                    await self._restored.wait()
         shard = self._shards.get(partition)
         if shard is None or fetched.assignment != self._handover.assignment or self._stopping:
             return
@@ -139,7 +140,8 @@ class Monitor:
         """Write what there is to write, evaluate whom a day has come for, until cancelled."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _TICK)
+                async with asyncio.timeout(_TICK):
+                    await self._news.wait()
             self._news.clear()
             began = time.monotonic()
             await self.round()

@@ -28,8 +28,8 @@ from .records import DeadLetter, SourceRecord, Writes
 from .rulebook import Rulebook
 from .state import PartitionState, StateRecord
 
-MOST_KEPT_DECODED = 2_000
-"""People of one partition kept decoded: some 8 KiB each."""
+MOST_KEPT_DECODED = 100_000
+"""Records that the people of one partition who are kept decoded may have between them: some 300 bytes each."""
 
 
 @dataclass(slots=True)
@@ -41,6 +41,8 @@ class Touched:
     waits_for_feed: bool = False
     was_folded: bool = False
     """An event came for them; else they were only looked at, because a day had come."""
+    records: int = 0
+    """How many they had when they were last stored."""
 
 
 class Shard:
@@ -56,6 +58,7 @@ class Shard:
         self._touched: dict[bytes, Touched] = {}
         self._decoded: dict[bytes, Touched] = {}
         """People lately heard of, as they are stored: the next event about one of them need not decode them again."""
+        self._records_decoded = 0
         self._pending: dict[bytes, None] = {}
         self._settling: dict[bytes, float] = {}
         """New people, and when they will have settled; always in the order of these ends."""
@@ -166,13 +169,7 @@ class Shard:
                 states.append((key, value))
             if value is not None and key not in self._settling:
                 self._due.add(key, touched.due_on)
-            if value is not None and touched.was_folded:
-                self._decoded[key] = touched
-                touched.was_folded = False
-            else:
-                self._decoded.pop(key, None)
-        while len(self._decoded) > MOST_KEPT_DECODED:
-            del self._decoded[next(iter(self._decoded))]
+            self._keep(key, touched, value is not None and touched.was_folded)
         if self._whole and self.position != self._state.position:
             states.append((stored.POSITION_KEY, stored.dump_position(self.position)))
         for record in states:
@@ -218,10 +215,8 @@ class Shard:
         key, value = record.key, record.value
         if key is None or value is None or record.headers:
             return False
-        touched = self._touched.get(key) or self._decoded.get(key)
-        if touched is None and key not in self._people:
-            return False
-        if key.partition(b":")[0] not in self._slugs:
+        touched = self._touched.get(key)
+        if touched is None and (key not in self._people or key.partition(b":")[0] not in self._slugs):
             return False
         found = ordinary.read(value, key, latest)
         if found is None:
@@ -230,7 +225,9 @@ class Shard:
         self._accepted[source] = self._accepted.get(source, 0) + 1
         if touched is None:
             touched = self._held(key)
-        self._heard_of(key, touched, touched.person.take(said), real)
+        changed = touched.person.take(said)
+        if not (changed and touched.was_folded and key in self._pending):  # else all of it is noted already
+            self._heard_of(key, touched, changed, real)
         return True
 
     def _heard_of(self, key: bytes, touched: Touched, changed: bool, real: float) -> None:
@@ -247,6 +244,19 @@ class Shard:
             self._pending.pop(key, None)
         else:
             self._pending[key] = None
+
+    def _keep(self, key: bytes, touched: Touched, decoded: bool) -> None:
+        """Keep a person decoded, or no longer; whoever has been longest among those kept goes when they are too many."""
+        before = self._decoded.pop(key, None)
+        if before is not None:
+            self._records_decoded -= before.records
+        if not decoded:
+            return
+        touched.was_folded, touched.records = False, len(touched.person.registers)
+        self._decoded[key] = touched
+        self._records_decoded += touched.records
+        while self._records_decoded > MOST_KEPT_DECODED:
+            self._records_decoded -= self._decoded.pop(next(iter(self._decoded))).records
 
     def _held(self, key: bytes) -> Touched:
         """A person as known now, decoded for this; one nobody has spoken of yet is an empty one."""

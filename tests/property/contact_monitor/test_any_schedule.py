@@ -132,7 +132,8 @@ class Fate:
                 worker.commit_offsets()
                 await worker.own_all()
             case 9:
-                await worker.monitor.stop()
+                with suppress(Killed):
+                    await worker.monitor.stop()
                 worker.commit_offsets()
                 await self._replace()
             case 10:   # paused; others take over; it wakes up and goes on where it was
