@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 
@@ -24,8 +25,8 @@ from .shard import Shard
 from .sources import BadRatios
 from .state import PartitionState
 
-MOST_EVALUATED = 360
-"""People evaluated at once because a day has come: some hundredths of a second, in which a batch waits."""
+MOST_EVALUATED = 120
+"""People of one partition evaluated at once because a day has come: a hundredth of a second, in which everything else waits."""
 _PACE_BEHIND, _PACE_CATCHING_UP = 2.0, 8.0
 """Seconds between writes while there is a backlog, and before a worker has caught up for the first time: each person is then
 written, and in the first case evaluated, once for many events."""
@@ -61,12 +62,14 @@ class Monitor:
         """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
         self._bad_ratios = BadRatios(rulebook.slugs)
-        self._looked_after = 0.0
-        """When a round last began, in monotonic seconds."""
+        self._looked_after: dict[int, float] = {}
+        """When each partition was last looked after, in monotonic seconds."""
+        self._written: dict[int, float] = {}
+        """When the last write of each partition began."""
         self._backlog_seen = -_BACKLOG_LASTS
         """When a fetch last brought so much that there must be more; monotonic seconds."""
         self._restored = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._writing = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._news = asyncio.Event()
         self._taking_over: asyncio.Task[None] | None = None
         self._has_been_assigned = self._stopping = False
@@ -81,7 +84,8 @@ class Monitor:
 
     def unwell(self) -> list[str]:
         """Why this worker should be started again: its partitions are restored, and nobody looks after them."""
-        stuck = self._restored.is_set() and bool(self._shards) and time.monotonic() - self._looked_after > _STUCK_AFTER
+        now = time.monotonic()
+        stuck = any(now - self._looked_after.get(partition, now) > _STUCK_AFTER for partition in list(self._shards))
         return ["partitions_not_looked_after"] if stuck else []
 
     async def revoke(self) -> None:
@@ -91,9 +95,11 @@ class Monitor:
             self._taking_over.cancel()
             await asyncio.wait([self._taking_over])
             self._taking_over = None
-        async with self._writing:
-            self._shards = {}
-            self._handover.begin_again()
+        going, self._shards = self._shards, {}
+        for partition in going:
+            async with self._writing[partition]:  # a write that is under way comes to its end
+                pass
+        self._handover.begin_again()
 
     async def assign(self, partitions: set[int], guard: Callable[[Awaitable[None]], Coroutine[None, None, None]]) -> None:
         """Begin to take partitions over, without holding the rebalance up; `guard` stops the process if that fails."""
@@ -103,14 +109,14 @@ class Monitor:
     async def take_over(self, partitions: set[int]) -> None:
         """Restore what we do not hold yet, and begin where the group stands."""
         started = time.monotonic()
-        async with self._writing:
-            for partition in self._states.keys() - partitions:
-                del self._states[partition]
-                metrics.forget_partition(partition)
-            if partitions:
-                self._shards = await self._restore(partitions)
+        for partition in self._states.keys() - partitions:
+            del self._states[partition]
+            metrics.forget_partition(partition)
+        shards = await self._restore(partitions) if partitions else {}
+        self._looked_after = dict.fromkeys(shards, time.monotonic())
+        self._written = {}
+        self._shards = shards
         self._has_been_assigned = True
-        self._looked_after = time.monotonic()
         self._restored.set()
         self._news.set()
         seconds = time.monotonic() - started
@@ -137,29 +143,36 @@ class Monitor:
             await asyncio.sleep(_TICK)
 
     async def run(self) -> None:
-        """Write what there is to write, evaluate whom a day has come for, until cancelled."""
+        """Look after every partition, each for itself, until cancelled: evaluate whom a day has come for, write what there is."""
+        looking: dict[int, asyncio.Task[None]] = {}
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await self._news.wait()
             self._news.clear()
-            began = time.monotonic()
-            await self.round()
-            while time.monotonic() < began + self._pace():
-                await asyncio.sleep(_TICK)
+            for partition, task in list(looking.items()):
+                if task.done():
+                    del looking[partition]
+                    task.result()
+            now = time.monotonic()
+            for partition in sorted(self._shards.keys() - looking.keys()):
+                if now >= self._written.get(partition, 0.0) + self._pace(partition):
+                    looking[partition] = asyncio.create_task(self._look_after(partition))
 
     async def round(self) -> None:
-        """One write of every partition that has something to write; while Kafka is at it, others are evaluated."""
-        async with self._writing:
-            self._looked_after = time.monotonic()
-            writing = []
-            for partition in sorted(self._shards):
-                if (writes := self._next_writes(partition)) is not None:
-                    writing.append(asyncio.create_task(self._write(partition, writes)))
-                    await asyncio.sleep(0)
-            while not all(task.done() for task in writing) and self._evaluate_more():
-                await asyncio.sleep(0)
-            await asyncio.gather(*writing)
+        """Look after every partition once."""
+        await asyncio.gather(*(self._look_after(partition) for partition in sorted(self._shards)))
+
+    async def _look_after(self, partition: int) -> None:
+        async with self._writing[partition]:
+            if partition not in self._shards:
+                return
+            self._looked_after[partition] = began = time.monotonic()
+            writes = self._next_writes(partition)
+            if writes is not None:
+                self._written[partition] = began
+                await self._write(partition, writes)
+                self._news.set()  # there may be more by now
 
     async def _write(self, partition: int, writes: Writes) -> None:
         """Findings, then states, then the offset: each when Kafka has acknowledged what goes before it."""
@@ -223,11 +236,11 @@ class Monitor:
         for partition, shard in shards.items():
             shard.rebuilt(extents[partition].committed)
 
-    def _pace(self) -> float:
+    def _pace(self, partition: int) -> float:
         """Seconds from one write to the next: none where there is a hurry, or somebody waits for room."""
         if self._unwritten > _MOST_UNWRITTEN:
             return 0.0
-        if any(shard.position < self._targets[partition] for partition, shard in self._shards.items()):
+        if self._shards[partition].position < self._targets[partition]:
             return _PACE_CATCHING_UP
         return _PACE_BEHIND if time.monotonic() - self._backlog_seen < _BACKLOG_LASTS else 0.0
 
@@ -242,7 +255,10 @@ class Monitor:
             shard.caught_up = True
             if all(each.caught_up for each in self._shards.values()):
                 log.info("caught_up", partitions=len(self._shards), count=sum(map(len, self._shards.values())))
-        self._evaluate(shard)
+        now, real = self._clock.now(), self._real()
+        if shard.has_work(now, real):
+            shard.evaluate(now, real, MOST_EVALUATED)
+            self._news.set()
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)
@@ -251,18 +267,6 @@ class Monitor:
         writes = shard.take()
         metrics.PEOPLE.labels(str(partition)).set(len(shard))
         return writes
-
-    def _evaluate_more(self) -> bool:
-        """Evaluate a few more of those for whom a day has come; says whether there were any."""
-        return sum(self._evaluate(shard) for shard in self._shards.values()) > 0
-
-    def _evaluate(self, shard: Shard) -> bool:
-        now, real = self._clock.now(), self._real()
-        if not shard.has_work(now, real):
-            return False
-        shard.evaluate(now, real, -(-MOST_EVALUATED // len(self._shards)))
-        self._news.set()
-        return True
 
     def _count(self, writes: Writes) -> None:
         if writes.oldest_ms is not None:

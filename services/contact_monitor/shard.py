@@ -251,12 +251,15 @@ class Shard:
         if before is not None:
             self._records_decoded -= before.records
         if not decoded:
+            touched.person.reckoned = None  # they hold one another: without this only the garbage collector would see them go
             return
         touched.was_folded, touched.records = False, len(touched.person.registers)
         self._decoded[key] = touched
         self._records_decoded += touched.records
         while self._records_decoded > MOST_KEPT_DECODED:
-            self._records_decoded -= self._decoded.pop(next(iter(self._decoded))).records
+            gone = self._decoded.pop(next(iter(self._decoded)))
+            gone.person.reckoned = None
+            self._records_decoded -= gone.records
 
     def _held(self, key: bytes) -> Touched:
         """A person as known now, decoded for this; one nobody has spoken of yet is an empty one."""
