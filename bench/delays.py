@@ -15,7 +15,7 @@ from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
 
 from .events import NOW, KeyValue
 from .kafka import Arrived, Tail, broker, fill
-from .known import History, Known, prime
+from .known import History, Known, a_call, prime
 from .rates import Row
 from .steady import Steady
 from .worker import WrongRun, workers
@@ -23,11 +23,13 @@ from .worker import WrongRun, workers
 _LONGEST = 30.0
 """Seconds to wait for the last alert."""
 _MARK = "lancashire:moved"
+_ONE_IN = 10
+"""Events of which one is to publish an alert: as many as in life under load, see `live`."""
 
 
 def alert_delay(people: int, per_second: int, seconds: int) -> Row:
-    """Everybody's visit is overdue; each event is a snapshot with another adviser, which publishes that alert anew."""
-    known, count = Known(NOW, people), per_second * seconds
+    """Everybody is overdue. Most events are calls; one in ten is a snapshot with another adviser: that alert comes anew."""
+    known, count = Known(NOW, people), per_second * seconds // _ONE_IN
     overdue, spoken_to = (NOW - timedelta(weeks=11)).date(), (NOW - timedelta(weeks=2)).date()
     history = History(NOW - timedelta(weeks=12), overdue, spoken_to)
     with TemporaryDirectory(prefix="bench-") as folder, broker() as settings, workers(settings, Path(folder)) as at:
@@ -38,7 +40,7 @@ def alert_delay(people: int, per_second: int, seconds: int) -> Row:
         at.wait_idle(worker)
         sys.setswitchinterval(0.0005)
         first = dict[str, Arrived]()
-        events = _moves(known, history, people, count)
+        events = _moves_among_calls(known, history, people, count)
         with Tail(settings, ALERTS, wait_ms=10) as tail, Steady(settings, iter(events), per_second) as load:
             deadline = time.monotonic() + seconds + _LONGEST
             while len(first) < count and time.monotonic() < deadline:
@@ -55,11 +57,15 @@ def alert_delay(people: int, per_second: int, seconds: int) -> Row:
             "wrong": [] if len(first) == len(sent) == count else [f"{len(first)} alerts for {len(sent)} events of {count}"]}
 
 
-def _moves(known: Known, history: History, people: int, count: int) -> list[KeyValue]:
-    """Snapshots of one after another, each with an adviser whom nobody else has."""
-    council = known.council
-    return [council.event(known.snapshot(number % people, history, NOW + timedelta(milliseconds=number),
-                                         adviser_ref=f"{_MARK}{number:06}")) for number in range(count)]
+def _moves_among_calls(known: Known, history: History, people: int, count: int) -> list[KeyValue]:
+    """Snapshots of one after another, each with an adviser whom nobody else has; before each, calls to others."""
+    council, events = known.council, []
+    for number in range(count):
+        events += [council.event(a_call(council, (number * 7 + place * 1_999 + 1) % people, history.spoke_on))
+                   for place in range(_ONE_IN - 1)]
+        events.append(council.event(known.snapshot(number % people, history, NOW + timedelta(milliseconds=number),
+                                                   adviser_ref=f"{_MARK}{number:06}")))
+    return events
 
 
 def _adviser(record: Arrived) -> str | None:

@@ -36,7 +36,7 @@ _BACKLOG_LASTS = 0.25
 """… and for how many seconds that is believed."""
 _STUCK_AFTER = 120.0
 """Seconds without a round after which something is wrong: a write that takes half as long ends the process."""
-_TICK = 0.05
+_TICK = 0.02
 _MOST_UNWRITTEN = 50_000
 """People and findings that wait to be written: they are decoded, some 8 KiB each. Folding waits where there are more."""
 _LAST_WRITE = 5.0
