@@ -60,6 +60,7 @@ def alert_delay(people: int, per_second: int, seconds: int) -> Row:
 def _moves_among_calls(known: Known, history: History, people: int, count: int) -> list[KeyValue]:
     """Snapshots of one after another, each with an adviser whom nobody else has; before each, calls to others."""
     council, events = known.council, []
+    assert history.spoke_on is not None
     for number in range(count):
         events += [council.event(a_call(council, (number * 7 + place * 1_999 + 1) % people, history.spoke_on))
                    for place in range(_ONE_IN - 1)]
