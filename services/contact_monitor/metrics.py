@@ -15,6 +15,8 @@ ALERTS = Counter("contact_monitor_alerts", "Alert records published, by status a
 PEOPLE = Gauge("contact_monitor_people", "People whose state is held, by partition.", ["partition"])
 SETTLING = Gauge("contact_monitor_people_settling", "New people whose first evaluation waits for their history to be read.",
                  ["partition"])
+NOT_LOOKED_AT = Gauge("contact_monitor_people_not_looked_at",
+                      "People who have not been evaluated since their partition was taken over.", ["partition"])
 WRITE_SECONDS = Histogram("contact_monitor_write_seconds", "Time to write alerts and states and have them acknowledged.",
                           buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5))
 RESTORE_SECONDS = Gauge("contact_monitor_restore_seconds", "How long the last restore from the changelog took.")
@@ -25,5 +27,5 @@ CAUGHT_UP = Gauge("contact_monitor_caught_up", "1 when a partition is caught up 
 
 def forget_partition(partition: int) -> None:
     """Say nothing more about a partition that is another worker's now."""
-    for gauge in (PEOPLE, SETTLING, HEARTBEAT, CAUGHT_UP):
+    for gauge in (PEOPLE, SETTLING, NOT_LOOKED_AT, HEARTBEAT, CAUGHT_UP):
         gauge.remove(str(partition))

@@ -187,6 +187,11 @@ class Shard:
         return len(self._settling)
 
     @property
+    def not_looked_at(self) -> int:
+        """How many have not been evaluated since the partition was taken over."""
+        return len(self._not_looked_at)
+
+    @property
     def unwritten(self) -> int:
         """How many people, feeds, alerts and dead letters wait to be written."""
         return len(self._touched) + len(self._new_feed_marks) + len(self._publications) + len(self._dead_letters)

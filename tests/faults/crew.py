@@ -150,11 +150,12 @@ class Crew:
         return {}
 
     def settled(self) -> bool:
-        """Whether all who do not stand still are ready, and nobody new waits for a first evaluation."""
+        """Whether all who do not stand still are ready and have looked at everyone, and nobody new waits for a first look."""
         asked = [name for name in self.running if not self.stands_still(name)]
         return bool(asked) and all(
             self.children._is_ready(self.children._children[name])
-            and not any(self.gauges(name, "contact_monitor_people_settling").values()) for name in asked)
+            and not any(self.gauges(name, "contact_monitor_people_settling").values())
+            and not any(self.gauges(name, "contact_monitor_people_not_looked_at").values()) for name in asked)
 
     def log(self, name: str) -> Path:
         """What a worker said."""

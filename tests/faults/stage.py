@@ -39,7 +39,7 @@ NAMES = ("a", "b", "c")
 """The workers there can be, each with a road of its own."""
 FIRST_DAY = date(2024, 3, 25)
 """The clocks go forward a week later, on Easter Sunday: two bank holidays, and a day of 23 hours."""
-_QUIET = 0.5
+_QUIET = 1.0
 _LOOK = 0.05
 _runs = count(1)
 
