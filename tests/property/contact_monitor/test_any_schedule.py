@@ -77,7 +77,9 @@ def test_one_evaluation_a_step_says_what_the_model_says(world: worlds.World) -> 
             worker = worker_for(kafka, step)
             await worker.own_all()
             await worker.run_dry()
-            expected, printed = recomputed(step, previous)
+            # Who was erased and came back is another person for the monitor: nothing stays open because it was.
+            known = [line for line in previous if line["kind"] != "alert" or None not in kafka.history(line["alert_id"])]
+            expected, printed = recomputed(step, known)
             assert said(kafka, "open") == expected
             newest = kafka.newest_alerts()
             for ended in (line for line in printed if line.get("end_reason")):
