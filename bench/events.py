@@ -15,10 +15,9 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
-from aiokafka.partitioner import murmur2
-
 from keepintouch.publishing import to_json
 from schemas.events import Contact, EventData, Person, RecordVoided, Visit, envelope
+from services.contact_monitor import kafka
 
 COUNCIL = "lancashire"
 SOURCE = "urn:lancashire:case-system"
@@ -141,7 +140,7 @@ def _cumulative(weights: tuple[int, ...]) -> list[int]:
 
 def partition_of(key: bytes) -> int:
     """As Kafka's own clients choose it."""
-    return (int(murmur2(key)) & 0x7FFFFFFF) % PARTITIONS
+    return kafka.partition_of(key, PARTITIONS)
 
 
 @dataclass(frozen=True, slots=True)

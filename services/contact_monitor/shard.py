@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, accept_event
+from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, Refused, accept_event
 from keepintouch.calendar import london_day
 from keepintouch.standards import ledger, ordinary, stored
 from keepintouch.standards.clocks import Why
@@ -119,25 +119,20 @@ class Shard:
             position = offset + 1
             if self._oldest_ms is None:
                 self._oldest_ms = record.timestamp
-            if self._fold_ordinary(record, latest, real):
-                accepted += 1
-                continue
-            result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
-            if isinstance(result, Accepted):
-                self._fold(result.event_id, result.data, real)
-                self._accepted[result.source] = self._accepted.get(result.source, 0) + 1
-                accepted += 1
+            said = self._fold_one(record, now, latest, real)
+            if isinstance(said, Refused):
+                self._dead_letters.append(DeadLetter(record, said))
             else:
-                self._dead_letters.append(DeadLetter(record, result))
+                self._accepted[said] = self._accepted.get(said, 0) + 1
+                accepted += 1
         self.position = position
         return accepted
 
     def fold_again(self, records: Iterable[SourceRecord], now: datetime, real: float) -> None:
         """Fold in events from before the position: the state they were in is lost. What was not accepted is dead and buried."""
+        latest = microseconds(now + FUTURE_ALLOWANCE)
         for record in records:
-            result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
-            if isinstance(result, Accepted):
-                self._fold(result.event_id, result.data, real)
+            self._fold_one(record, now, latest, real)
 
     def evaluate(self, now: datetime, real: float, most: int) -> None:
         """Evaluate whom something was folded into, and up to `most` others: who has settled, is due, or was not looked at yet."""
@@ -215,25 +210,35 @@ class Shard:
             self._publications += ledger.erase(data.person_ref, touched.person)
         self._heard_of(key, touched, changed, real)
 
-    def _fold_ordinary(self, record: SourceRecord, latest: int, real: float) -> bool:
-        """Fold in an ordinary contact or visit of someone we know; says whether it was one."""
+    def _fold_one(self, record: SourceRecord, now: datetime, latest: int, real: float) -> str | Refused:
+        """Fold in one event; its source, or why it is not accepted. `latest`: see `ordinary.read`."""
+        source = self._fold_ordinary(record, latest, real)
+        if source is not None:
+            return source
+        result = accept_event(record.value, record.key or b"", record.headers, now, self._rulebook.slugs)
+        if isinstance(result, Accepted):
+            self._fold(result.event_id, result.data, real)
+            return result.source
+        return result
+
+    def _fold_ordinary(self, record: SourceRecord, latest: int, real: float) -> str | None:
+        """Fold in an ordinary contact or visit of someone we know; its source, or None if it is none."""
         key, value = record.key, record.value
         if key is None or value is None or record.headers:
-            return False
+            return None
         touched = self._touched.get(key)
         if touched is None and (key not in self._people or key.partition(b":")[0] not in self._slugs):
-            return False
+            return None
         found = ordinary.read(value, key, latest)
         if found is None:
-            return False
+            return None
         said, source = found
-        self._accepted[source] = self._accepted.get(source, 0) + 1
         if touched is None:
             touched = self._held(key)
         changed = touched.person.take(said)
         if not (changed and touched.was_folded and key in self._pending):  # else all of it is noted already
             self._heard_of(key, touched, changed, real)
-        return True
+        return source
 
     def _heard_of(self, key: bytes, touched: Touched, changed: bool, real: float) -> None:
         """Note that an event came for a person: whoever changed is evaluated, and who is new settles first."""

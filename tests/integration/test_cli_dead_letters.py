@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,6 @@ def _surroundings(kafka: KafkaSettings, make_topics: Callable[..., tuple[Topic, 
                   monkeypatch: pytest.MonkeyPatch) -> None:
     make_topics(APP_ID, partitions=2)
     surroundings(kafka, tmp_path, monkeypatch, APP_ID)
-
-
-@pytest.fixture
-def children() -> Iterator[Supervisor]:
-    with Supervisor() as started:
-        yield started
 
 
 def run(*arguments: str) -> Ran:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,12 +27,6 @@ def _surroundings(kafka: KafkaSettings, make_topics: Callable[..., tuple[Topic, 
                   monkeypatch: pytest.MonkeyPatch) -> None:
     make_topics(APP_ID, partitions=2)
     surroundings(kafka, tmp_path, monkeypatch, APP_ID)
-
-
-@pytest.fixture
-def children() -> Iterator[Supervisor]:
-    with Supervisor() as started:
-        yield started
 
 
 def erase(ref: str, *arguments: str) -> Ran:
