@@ -14,8 +14,7 @@ import orjson
 
 from keepintouch.publishing import to_json
 from keepintouch.runtime.errors import UserError
-from keepintouch.runtime.kafka import KafkaSettings, check_broker, consumer, producer
-from keepintouch.runtime.reading import partitions_of, up_to
+from keepintouch.runtime.kafka import KafkaSettings, check_broker, consumer, partitions_of, producer, up_to
 from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
 from keepintouch.standards import stored
 from keepintouch.standards.instants import microseconds

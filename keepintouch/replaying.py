@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from keepintouch.dead_letters import REPLAYED_FROM, Letter, Replay, letter_of
 from keepintouch.runtime.errors import UserError
-from keepintouch.runtime.kafka import KafkaSettings, Record, check_broker, consumer, producer, read_to_end
-from keepintouch.runtime.reading import partitions_of, up_to
+from keepintouch.runtime.kafka import KafkaSettings, Record, check_broker, consumer, partitions_of, producer, read_to_end, up_to
 from keepintouch.runtime.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -21,7 +21,7 @@ from keepintouch.runtime.durations import AtLeastASecond
 from keepintouch.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 MAX_RECORD_BYTES = 6 * 1024 * 1024
 """The largest request a producer of ours sends: what any topic of ours may hold, wrapped as a dead letter."""
@@ -232,33 +232,43 @@ def read_to_end(settings: KafkaSettings, *topics: str, timeout: float = 30.0) ->
     Belongs to no consumer group and commits nothing. Raises TopicMissing, and BrokerUnreachable when nothing has come
     for `timeout` seconds.
     """
-    from kafka import TopicPartition
-
     check_broker(settings)
     with contextlib.closing(consumer(settings, max_poll_records=2000, fetch_max_wait_ms=100)) as client:
         with _clear_errors(settings):
-            partitions = [TopicPartition(topic, n) for topic in topics for n in _partitions(client, topic)]
+            partitions = [at for topic in topics for at in partitions_of(client, topic)]
             client.assign(partitions)
             client.seek_to_beginning(*partitions)
-            left = {at: end for at, end in client.end_offsets(partitions).items() if end > 0}
-        last = time.monotonic()
-        while left := {at: end for at, end in left.items() if client.position(at) < end}:
-            with _clear_errors(settings):
-                batches = client.poll(timeout_ms=200)
-            for at, batch in batches.items():
-                yield from (Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-                            for r in batch if r.offset < left.get(at, 0))
-            if batches:
-                last = time.monotonic()
-            elif time.monotonic() - last > timeout:
-                raise _unreachable(settings)
+            ends = {at: end for at, end in client.end_offsets(partitions).items() if end > 0}
+        for r in up_to(client, settings, ends, timeout):
+            yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
 
 
-def _partitions(client: "KafkaConsumer", topic: str) -> list[int]:
+def partitions_of(client: "KafkaConsumer", topic: str) -> "list[TopicPartition]":
+    """The partitions of a topic, in order. Raises TopicMissing."""
+    from kafka import TopicPartition
+
     found = client.partitions_for_topic(topic)
     if not found:
         raise TopicMissing(f"Kafka has no topic {topic}: create the topics first (keepintouch topics create)")
-    return sorted(found)
+    return [TopicPartition(topic, number) for number in sorted(found)]
+
+
+def up_to(client: "KafkaConsumer", settings: KafkaSettings, ends: "Mapping[TopicPartition, int]",
+          timeout: float = 30.0) -> Iterator[Any]:
+    """Yield every record from where the client stands to the ends, in the order of each partition.
+
+    Raises BrokerUnreachable when nothing has come for `timeout` seconds.
+    """
+    last, left = time.monotonic(), dict(ends)
+    while left := {at: end for at, end in left.items() if client.position(at) < end}:
+        with _clear_errors(settings):
+            batches = client.poll(timeout_ms=200)
+        for at, batch in batches.items():
+            yield from (record for record in batch if record.offset < left.get(at, 0))
+        if batches:
+            last = time.monotonic()
+        elif time.monotonic() - last > timeout:
+            raise _unreachable(settings)
 
 
 class _Answer(Enum):
