@@ -15,8 +15,13 @@ from typing import Any
 from keepintouch.runtime.errors import UserError
 
 from . import machine
+from .board import board
+from .check import check
 from .delays import alert_delay
 from .events import Shape
+from .files import files
+from .intake import intake
+from .notifier import notifier
 from .peers import kit
 from .profiling import Profile
 from .rates import catch_up, live
@@ -29,12 +34,26 @@ Row = dict[str, Any]
 OUT = Path("build/bench.json")
 BUDGETS = {
     "catch_up_per_cpu_s": (60_000, 120_000), "live_per_cpu_s": (20_000, 60_000), "alert_p99_ms": (250, 60),
-    "restart_200k_s": (12, 4), "sweep_90k_s": (10, 3), "failover_s": (15, 8), "bytes_per_person": (4096, 2048)}
+    "restart_200k_s": (12, 4), "sweep_90k_s": (10, 3), "failover_s": (15, 8), "bytes_per_person": (4096, 2048),
+    "intake_per_cpu_s": (5_000, 10_000), "intake_single_p99_ms": (100, 50),
+    "release_10k_s": (60, 30), "year_ratio": (1.1, 1.0), "single_p99_ms": (3_000, 2_500),
+    "board_p99_ms": (150, 75), "board_change_p99_ms": (1_000, 400), "board_ready_s": (10, 5), "board_mib": (1_024, 600),
+    "check_1k_s": (5, 2.5), "csv_rows_per_s": (20_000, 40_000), "xlsx_rows_per_s": (4_000, 20_000),
+    "import_new_per_s": (20_000, 25_000), "import_known_per_s": (20_000, 40_000), "import_xlsx_new_per_s": (4_000, 15_000),
+    "import_xlsx_known_per_s": (4_000, 20_000)}
 """What must be, and what is aimed at; rates at least, all else at most."""
 _FROM = {
     "catch_up_per_cpu_s": ("catch_up", "per_cpu_s"), "live_per_cpu_s": ("live", "per_cpu_s"),
     "alert_p99_ms": ("alert_p99", "seen_p99_ms"), "restart_200k_s": ("restart", "seconds"), "sweep_90k_s": ("sweep", "seconds"),
-    "failover_s": ("failover", "seconds"), "bytes_per_person": ("restart", "bytes_per_person")}
+    "failover_s": ("failover", "seconds"), "bytes_per_person": ("restart", "bytes_per_person"),
+    "intake_per_cpu_s": ("intake", "per_cpu_s"), "intake_single_p99_ms": ("intake", "single_p99_ms"),
+    "release_10k_s": ("notifier", "seconds"), "year_ratio": ("notifier", "year_ratio"),
+    "single_p99_ms": ("notifier", "single_p99_ms"), "board_p99_ms": ("board", "view_p99_ms"),
+    "board_change_p99_ms": ("board", "change_p99_ms"), "board_ready_s": ("board", "ready_s"), "board_mib": ("board", "mib"),
+    "check_1k_s": ("check", "seconds"),
+    "csv_rows_per_s": ("files", "csv_rows_per_s"), "xlsx_rows_per_s": ("files", "xlsx_rows_per_s"),
+    **{name: ("files", name) for name in (
+        "import_new_per_s", "import_known_per_s", "import_xlsx_new_per_s", "import_xlsx_known_per_s")}}
 """For each figure: which runs, and what of them."""
 _PEERS = {"confluent_loop_catch_up": ("catch_up", "loop_catch_up"), "confluent_loop_live": ("live", "loop_live")}
 _KIT = "kit"
@@ -96,8 +115,14 @@ def _steps(options: argparse.Namespace) -> dict[str, Callable[[], Row]]:
         "alert_p99": lambda: alert_delay(20_000, per_second=1_000, seconds=30),
         "restart": lambda: restart(people(200_000)),
         "sweep": lambda: sweep(people(90_000), per_second=200, lead=options.lead),
+        "files": lambda: files(csv_rows=int(1_000_000 * options.share), xlsx_rows=int(100_000 * options.share)),
         "failover": lambda: failover(people(20_000)),
         "failover_6s": lambda: failover(people(20_000), session="6s"),
+        "check": lambda: check(people(1_000)),
+        "board": lambda: board(people(1_000), users=200, per_second=20, seconds=30, restart_people=people(20_000),
+                               records=200_000, large=people(90_000)),
+        "intake": lambda: intake(batches=200, per_second=200, seconds=20),
+        "notifier": lambda: notifier(people(10_000), advisers=200),
         "soak": lambda: soak(shape, options.minutes, options.per_second or _half_of_the_last())}
 
 

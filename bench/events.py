@@ -16,8 +16,8 @@ from random import Random
 from uuid import UUID
 
 from keepintouch.publishing import to_json
+from keepintouch.runtime import partitions as of_keys
 from schemas.events import Contact, EventData, Person, RecordVoided, Visit, envelope
-from services.contact_monitor import kafka
 
 COUNCIL = "lancashire"
 SOURCE = "urn:lancashire:case-system"
@@ -138,9 +138,9 @@ def _cumulative(weights: tuple[int, ...]) -> list[int]:
     return found
 
 
-def partition_of(key: bytes) -> int:
+def partition_of(key: bytes, partitions: int = PARTITIONS) -> int:
     """As Kafka's own clients choose it."""
-    return kafka.partition_of(key, PARTITIONS)
+    return of_keys.partition_of(key, partitions)
 
 
 @dataclass(frozen=True, slots=True)

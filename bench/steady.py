@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from keepintouch.runtime.kafka import KafkaSettings
 from keepintouch.runtime.topics import EVENTS
 
-from .events import KeyValue, partition_of
+from .events import PARTITIONS, KeyValue, partition_of
 
 _TICK = 0.001
 
@@ -20,12 +20,14 @@ _TICK = 0.001
 class Steady:
     """Sends events one by one, each when its time has come; a context manager, at whose end all are acknowledged."""
 
-    def __init__(self, settings: KafkaSettings, events: Iterator[KeyValue], per_second: float) -> None:
+    def __init__(self, settings: KafkaSettings, events: Iterator[KeyValue], per_second: float,
+                 topic: str = EVENTS, partitions: int = PARTITIONS) -> None:
         self.sent = 0
         self.failed = 0
         self._events, self._per_second, self._stopping = events, per_second, threading.Event()
+        self._topic, self._partitions = topic, partitions
         self._producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "acks": "all", "enable.idempotence": True,
-                                   "log_level": 0, "linger.ms": 0 if per_second < 5_000 else 5,
+                                   "log_level": 0, "linger.ms": 5,  # cheap for the broker, whose core it shares
                                    "on_delivery": self._delivered})
         self._thread = threading.Thread(target=self._run, name="steady", daemon=True)
 
@@ -55,9 +57,19 @@ class Steady:
                 event = next(self._events, None)
                 if event is None:
                     return
-                self._producer.produce(EVENTS, key=event[0], value=event[1], partition=partition_of(event[0]))
+                self._send(event)
                 self.sent += 1
             self._producer.poll(_TICK)
+
+    def _send(self, event: KeyValue) -> None:
+        while True:
+            try:
+                self._producer.produce(self._topic, key=event[0], value=event[1],
+                                       partition=partition_of(event[0], self._partitions))
+            except BufferError:   # the broker takes no more for now: what is due comes later then, and counts as late
+                self._producer.poll(_TICK)
+            else:
+                return
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self.failed += error is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from keepintouch.runtime.kafka import KafkaSettings
-from keepintouch.runtime.local_broker import free_ports
+from keepintouch.runtime.ports import free_port
 from keepintouch.runtime.supervisor import Child, Supervisor
 from keepintouch.runtime.topics import DEFAULT_APP_ID
 
@@ -68,7 +68,7 @@ class Workers:
 
     def start(self, name: str = "worker", clock: str = AT_NOW, more: Mapping[str, str] = MappingProxyType({})) -> Worker:
         """Start a worker on the last core; `more` are environment variables."""
-        port = free_ports(1)[0]
+        port = free_port()
         env = {"KAFKA_BOOTSTRAP_SERVERS": self._settings.bootstrap_servers, "COUNCILS_FILE": str(self._councils),
                "POLICIES_DIR": str(self._policies), "CONTACT_MONITOR_APP_ID": DEFAULT_APP_ID, "KEEPINTOUCH_DEMO": "1",
                "CONTACT_MONITOR_SETTLE_SECONDS": "1", "CONTACT_MONITOR_HTTP_PORT": str(port), "KEEPINTOUCH_CLOCK": clock}

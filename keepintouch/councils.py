@@ -5,6 +5,7 @@ Loading checks everything that can be checked without other files; which policie
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,9 @@ from schemas.staff import Weekday
 
 SIGN_IN_LENGTH = 60
 """The longest sign-in address: a text of 160 characters must hold it beside the counts and the Ref."""
+
+SMOKE_COUNCIL = "smoke-test"
+"""Slug of the made-up council that `keepintouch smoke` works on. It is in no figure, and nobody real is in it."""
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
 CouncilSlug = Annotated[str, StringConstraints(pattern=COUNCIL_PATTERN)]
@@ -80,12 +84,15 @@ class Council(_Section):
     labels: str | None = Field(None, description="path of a CSV file `id,label`")
     channels: Channels
     limits: Limits = Limits()
+    closed: list[date] = Field(default=[], description="days on which the council is closed besides weekends and bank holidays; "
+                                                       "no message goes out and no working day is counted")
 
     @field_validator("sign_in")
     @classmethod
     def _short_and_plain(cls, value: str) -> str:
         value = value.rstrip("/")
-        if not value.startswith(("https://", "http://")) or not value.isascii() or set(value) & set("[]{}^\\|~`\"<> "):
+        if not value.startswith(("https://", "http://")) or not value.isascii() or not value.isprintable() \
+                or set(value) & set("[]{}^\\|~`\"<> "):
             raise ValueError("should be an https:// address of plain characters")
         if len(value) > SIGN_IN_LENGTH:
             raise ValueError(f"should have at most {SIGN_IN_LENGTH} characters, so that it fits into a text")

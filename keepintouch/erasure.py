@@ -14,7 +14,7 @@ import orjson
 
 from keepintouch.publishing import to_json
 from keepintouch.runtime.errors import UserError
-from keepintouch.runtime.kafka import KafkaSettings, check_broker, consumer, partitions_of, producer, up_to
+from keepintouch.runtime.kafka import KafkaSettings, check_broker, clear_errors, consumer, partitions_of, producer, up_to
 from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
 from keepintouch.standards import stored
 from keepintouch.standards.instants import microseconds
@@ -89,7 +89,7 @@ class Traces:
 def need_topics(settings: KafkaSettings, *topics: str) -> None:
     """Return if Kafka is there and has these topics; raise UserError otherwise."""
     check_broker(settings)
-    with contextlib.closing(consumer(settings)) as client:
+    with contextlib.closing(consumer(settings)) as client, clear_errors(settings):
         for topic in topics:
             partitions_of(client, topic)
 
@@ -118,7 +118,7 @@ def watch(settings: KafkaSettings, app_id: str, traces: Traces, partition: int, 
     from kafka import TopicPartition
 
     changelog = people_changelog(app_id)
-    with contextlib.closing(consumer(settings, max_poll_records=2_000, fetch_max_wait_ms=100)) as client:
+    with contextlib.closing(consumer(settings, max_poll_records=2_000, fetch_max_wait_ms=100)) as client, clear_errors(settings):
         state = TopicPartition(changelog, partition)
         if state not in partitions_of(client, changelog):
             raise UserError(f"{changelog} has no partition {partition}, which {EVENTS} has: see keepintouch topics check")

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from keepintouch.dead_letters import REPLAYED_FROM, Letter, Replay, letter_of
 from keepintouch.runtime.errors import UserError
-from keepintouch.runtime.kafka import KafkaSettings, Record, check_broker, consumer, partitions_of, producer, read_to_end, up_to
+from keepintouch.runtime.kafka import (
+    KafkaSettings,
+    Record,
+    check_broker,
+    clear_errors,
+    consumer,
+    partitions_of,
+    producer,
+    read_to_end,
+    up_to,
+)
 from keepintouch.runtime.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
@@ -37,7 +47,7 @@ def letter_at(settings: KafkaSettings, partition: int, offset: int) -> Letter:
 
     none = UserError(f"there is no dead letter at {partition}:{offset}: see keepintouch dead-letters list --positions")
     check_broker(settings)
-    with contextlib.closing(consumer(settings, max_poll_records=1)) as client:
+    with contextlib.closing(consumer(settings, max_poll_records=1)) as client, clear_errors(settings):
         at = TopicPartition(DEAD_LETTERS, partition)
         if at not in partitions_of(client, DEAD_LETTERS):
             raise none
@@ -59,7 +69,8 @@ def replayed(settings: KafkaSettings, topic: str, since_ms: int, progress: Progr
     Reads all of the topic since that instant, some 40,000 records a second.
     """
     check_broker(settings)
-    with contextlib.closing(consumer(settings, max_poll_records=2_000, isolation_level="read_uncommitted")) as client:
+    with contextlib.closing(consumer(settings, max_poll_records=2_000, isolation_level="read_uncommitted")) as client, \
+            clear_errors(settings):
         partitions = partitions_of(client, topic)
         client.assign(partitions)
         ends: dict[TopicPartition, int] = client.end_offsets(partitions)

@@ -52,6 +52,12 @@ WorkerRef = Annotated[str, Field(pattern=REF_PATTERN, description="pseudonym of 
 RecordId = Annotated[str, Field(min_length=1, max_length=128, description="the source's own stable id, unique in the council")]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, description="a short name in lower case")]
 
+MOST_COUNTED = 2**53 - 1
+"""The greatest whole number that every reader of JSON has exactly (RFC 8259, section 6)."""
+
+Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+"""How many of something."""
+
 
 def council_of(ref: str) -> str:
     """The council of a person or worker ref: the part before the colon."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from .common import Council, Day, Instant, Message, PersonRef, RecordId, Slug, WorkerRef
+from .common import Council, Count, Day, Instant, Message, PersonRef, RecordId, Slug, WorkerRef
 
 Category = Literal["eligible", "relevant", "former_relevant", "qualifying", "none"]
 InTouchCode = Literal["YES", "NO", "DIED", "REFU", "NREQ", "RHOM"]
@@ -118,7 +118,7 @@ class Feed(Message):
     council: Council
     feed: Slug = Field(description="name of the feed in that council")
     complete_through: Day = Field(description="the last day that is in completely")
-    records: Annotated[int, Field(ge=0)] = Field(description="how many records the extract had")
+    records: Count = Field(description="how many records the extract had")
     recorded_at: Instant = Field(description="when the extract was made")
 
     @property
@@ -138,6 +138,9 @@ EVENT_TYPES: dict[EventType, type[EventData]] = {
 }
 
 
+_TYPE_OF: dict[type[EventData], EventType] = {model: name for name, model in EVENT_TYPES.items()}
+
+
 class CloudEvent(Message):
     """The envelope, CloudEvents 1.0 in structured JSON; `id` is unique per `source`."""
 
@@ -152,8 +155,7 @@ class CloudEvent(Message):
 
 def envelope(data: EventData, *, id: str, source: str) -> CloudEvent:
     """Wrap a message for `care.events.v1`."""
-    kind = next(name for name, model in EVENT_TYPES.items() if model is type(data))
     subject = data.key if isinstance(data, Feed) else data.person_ref
-    return CloudEvent(id=id, source=source, type=kind, subject=subject, data=data)
+    return CloudEvent(id=id, source=source, type=_TYPE_OF[type(data)], subject=subject, data=data)
 
 

@@ -21,7 +21,7 @@ class Notification(Message):
     """One message's state; a message about several alerts has one record under each alert's key, with the same id."""
 
     notification_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="unique per message")
-    alert_ids: list[UUID] = Field(description="every alert the message is about")
+    alert_ids: list[UUID] = Field(description="every alert the message is about; where they are very many, a part of them")
     recipient_ref: WorkerRef | None = Field(None, description="who gets it; null: nobody was found")
     ref: Annotated[str, Field(pattern=r"^[A-Z2-9]{4,8}$")] | None = Field(None, description="the text's Ref; replies quote it")
     step: str = Field(description="step of the ladder, or the kind of a message outside it")

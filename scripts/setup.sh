@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One step of `make setup`: setup.sh tools | uv | packages | project | kafka. Each may be repeated; run from the project's root.
+# One step of `make setup` or `make test`: setup.sh tools | uv | packages | project | pages | kafka | test-tools. Each may be repeated; run from the project's root.
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -29,6 +29,22 @@ tools() {
   # Kafka is for demo and tests; without Java and Maven the rest works with a broker of your own.
   has_java || need "Java 17 or newer" openjdk-17-jre-headless
   command -v mvn > /dev/null || need "Maven" maven
+  command -v npm > /dev/null || need "Node with npm" nodejs npm
+}
+
+# What tests run on besides: certificates, a browser, two servers.
+test-tools() {
+  command -v openssl > /dev/null || need "OpenSSL" openssl
+  command -v chromium > /dev/null || need "Chromium" chromium
+  ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || need "PostgreSQL" postgresql
+  command -v promtool > /dev/null || need "Prometheus" prometheus
+  command -v amtool > /dev/null || need "Alertmanager" prometheus-alertmanager
+}
+
+# What the board's pages are made of, and what checks need that is written for Node.
+pages() {
+  say "the pages' style and scripts, and checks written for Node (pinned by hash)"
+  npm ci --silent
 }
 
 uv() {

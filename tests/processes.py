@@ -1,6 +1,5 @@
-"""Watching processes from outside, and ports for them."""
+"""Watching processes from outside."""
 
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +13,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], object], within: float = 15.0) -> None:
+def until(true: Callable[[], object], within: float = 120.0) -> None:
     """Return when `true` is; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a loopback port that nothing listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -1,7 +1,8 @@
-"""What several commands ask for: the councils file, instants, a yes."""
+"""What several commands ask for: the councils file, instants, a yes; and what none of them may do."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,14 @@ def moment(option: str, text: str, now: datetime) -> datetime:
         return instant(option, text)
     except UserError:
         raise UserError(f"{option} {text!r} is neither an instant (2026-03-02T09:00:00Z) nor a duration (30min, 2d)") from None
+
+
+def spare(read: Iterable[Path | None], written: Iterable[Path | None]) -> None:
+    """Raise UserError if a file that is to be written is one of those to be read, which would be lost. None: not given."""
+    there = [path for path in read if path is not None and path.exists()]
+    for path in written:
+        if path is not None and path.exists() and any(path.samefile(each) for each in there):
+            raise UserError(f"{path} is one of the files to be read, and would be lost: give another place to write to")
 
 
 def need_a_terminal(yes: bool) -> None:

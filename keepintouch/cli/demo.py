@@ -9,9 +9,6 @@ from typing import Annotated
 import typer
 
 from keepintouch.calendar import london_day
-from keepintouch.demo.screen import Screen
-from keepintouch.demo.stack import MONITOR, NOTIFIER, Stack
-from keepintouch.demo.story import POLICY, tell
 from keepintouch.runtime.stopping import exit_on_signals
 from keepintouch.simulator import TYPICAL, simulate
 
@@ -25,6 +22,11 @@ def demo(
 
     A Kafka given by KAFKA_BOOTSTRAP_SERVERS is used instead of a local one; its topics must be empty.
     """
+    from keepintouch.demo.screen import Screen  # not before: the base installation lacks what a demo needs
+    from keepintouch.demo.story import tell
+
+    if picture is not None:
+        picture.parent.mkdir(parents=True, exist_ok=True)
     with exit_on_signals():
         tell(Screen(), picture)
 
@@ -38,19 +40,23 @@ def up(
     Texts are printed into a file instead of being sent. A Kafka given by KAFKA_BOOTSTRAP_SERVERS is used instead of a local
     one; its topics must be empty.
     """
+    from keepintouch.demo.screen import Screen
+    from keepintouch.demo.stack import BOARD, INTAKE, MONITOR, NOTIFIER, Stack
+    from keepintouch.demo.story import POLICY
+
     screen = Screen()
     first = london_day(datetime.now(UTC)) - timedelta(days=TYPICAL.days)
     council = simulate(TYPICAL, people=people, seed=seed, start=first)
-    duty = next(member.worker_ref for member in council.staff if member.role == "duty")
-    stack = Stack(council.council, POLICY, fallback=duty, settle_seconds=_SETTLE_SECONDS, say=screen.step)
+    stack = Stack(council, POLICY, settle_seconds=_SETTLE_SECONDS, say=screen.step)
     with exit_on_signals(), stack:
         screen.step(f"writing a year of {council.people} made-up care leavers into Kafka")
         stack.feed(council.staff, council.history())
-        stack.start(MONITOR)
-        stack.start(NOTIFIER)
-        stack.wait_ready(MONITOR, NOTIFIER)
+        for service in (MONITOR, NOTIFIER, INTAKE, BOARD):
+            stack.start(service)
+        stack.wait_ready()
         screen.chapter("Everything is up; Ctrl-C ends it and removes its data")
         screen.summary({
+            "the board: sign in as anybody": stack.address(BOARD), "intake: /docs, /v1/events": stack.address(INTAKE),
             "Kafka": stack.kafka.bootstrap_servers, "contact_monitor: /metrics, /readyz": stack.address(MONITOR),
             "notifier: /metrics, /readyz, callbacks": stack.address(NOTIFIER), "texts, one JSON a line": str(stack.texts),
             "logs and settings": str(stack.folder)})

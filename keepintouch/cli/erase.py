@@ -22,6 +22,7 @@ from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, DEFAULT_APP_ID, EVE
 from schemas.common import REF_PATTERN, council_of
 
 from .common import COUNCILS_FILE, CouncilsFile, Yes, ask, instant, need_a_terminal
+from .forgetting import IntakeDatabase, forget_here
 
 _REF = re.compile(REF_PATTERN)
 
@@ -36,11 +37,13 @@ def erase(
     within: Annotated[str, typer.Option(metavar="DURATION", help="How long the monitor may take: 90s, 10min.")] = "60s",
     yes: Yes = False,
     councils: CouncilsFile = COUNCILS_FILE,
+    database: IntakeDatabase = None,
     app_id: Annotated[str, typer.Option(envvar="CONTACT_MONITOR_APP_ID", help="Which monitor to watch.")] = DEFAULT_APP_ID,
 ) -> None:
     """Forget a person: everything recorded about them so far, their alerts, and whatever was worked out from them.
 
-    First erase them in the case system, or it will send them again. Exit status 1 if the monitor has not carried it out in
+    First erase them in the case system, or it will send them again; a file that has them all the same does not bring them back
+    unless it says that its snapshot was recorded later. Exit status 1 if the monitor has not carried it out in
     time, or the person was spoken of again since.
     """
     need_a_terminal(yes)
@@ -51,9 +54,13 @@ def erase(
         raise UserError(f"--recorded-at cannot be: {refused.detail}")
     ask(f"forget {who}?", yes)
     need_topics(settings, EVENTS, *((ALERTS, people_changelog(app_id)) if wait else ()))
+    here = forget_here(database, who, event.data.recorded_at, now)
     partition = publish(settings, event)
     at = f"{event.data.recorded_at:%Y-%m-%dT%H:%M:%S.%fZ}"
     typer.echo(f"asked to forget what was recorded up to {at}")
+    typer.echo("forgotten where it is kept what was imported and sent over HTTP" if here else
+               "no database of the importer or the gateway is here: where one is (INTAKE_DATABASE_URL), run it there too, "
+               f"with --recorded-at {at}")
     if not wait:
         typer.echo(f"not waited for; to see whether it has been done: the same with --recorded-at {at}")
         return

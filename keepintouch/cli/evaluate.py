@@ -13,8 +13,10 @@ import orjson
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from keepintouch.acceptance import Accepted, accept_event
+from keepintouch.acceptance import Accepted, Refused, accept_event
 from keepintouch.calendar import london_day
+from keepintouch.files.naming import PlainNames
+from keepintouch.refs import RefError
 from keepintouch.runtime.errors import UserError
 from keepintouch.standards.ending import OpenAlert, end
 from keepintouch.standards.evaluation import Evaluation, Finding, evaluate
@@ -25,11 +27,13 @@ from keepintouch.standards.published import AlertKey
 from keepintouch.standards.world import World
 from schemas.alerts import alert_id
 from schemas.common import Day, Instant
+from services.intake.case_ids import event_with_refs
 
 Line = dict[str, Any]
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
+_TEXT: TypeAdapter[str] = TypeAdapter(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,9 @@ def evaluate_file(
     as_of: Annotated[str, typer.Option(help="The instant of 'now', RFC 3339: 2026-03-02T09:00:00Z.")] = "",
     open: Annotated[Path | None, typer.Option("--open", help="Output of an earlier run: what was open then and has ended "
                                               "is printed with how it ended.")] = None,
+    case_ids: Annotated[str | None, typer.Option(
+        metavar="COUNCIL", help="The events have this council's own case ids where refs should be, as they are posted with Refs: "
+                                "case-ids.")] = None,
     policies_dir: Annotated[Path, typer.Option(envvar="POLICIES_DIR", show_default="the shipped ones",
                                                 help="Folder in which policies are looked up by id.")] = SHIPPED,
 ) -> None:
@@ -65,7 +72,7 @@ def evaluate_file(
     held = _load(policy, policies_dir)
     earlier = _open_lines(open) if open is not None else {}
     world = World()
-    for accepted in _accepted(events, now):
+    for accepted in _accepted(events, now, None if case_ids is None else _names(case_ids)):
         world.fold(accepted.event_id, accepted.data)
     for line in lines(world, held, london_day(now).toordinal(), earlier):
         sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
@@ -119,17 +126,40 @@ def _load(policy: str, folder: Path) -> Policy:
         raise UserError(str(error)) from None
 
 
-def _accepted(events: str, now: datetime) -> Iterator[Accepted]:
+def _names(council: str) -> PlainNames:
+    try:
+        return PlainNames(council)
+    except RefError as error:
+        raise UserError(f"--case-ids {council!r}: {error}") from None
+
+
+def _accepted(events: str, now: datetime, names: PlainNames | None) -> Iterator[Accepted]:
     path = None if events == "-" else Path(events)
     if path is not None and not path.is_file():
         raise UserError(f"{events}: there is no such file of events")
     with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         for number, line in _numbered(file):
-            result = accept_event(line, None, (), now, None)
+            told = line if names is None else _with_refs(line, names)
+            result = told if isinstance(told, Refused) else accept_event(told, None, (), now, None)
             if isinstance(result, Accepted):
                 yield result
             else:
                 print(f"line {number}: {result.reason}: {result.detail}", file=sys.stderr)
+
+
+def _with_refs(line: bytes, names: PlainNames) -> bytes | Refused:
+    """An event with refs in the place of case ids; what is no event is left as it is, to be refused as any other."""
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line
+    if not isinstance(event, dict):
+        return line
+    told = event_with_refs(event, names)
+    try:
+        return told if isinstance(told, Refused) else orjson.dumps(told)
+    except orjson.JSONEncodeError:   # what it reads may be deeper than what it writes
+        return Refused("schema", "value: nested too deeply")
 
 
 def _numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -147,11 +177,12 @@ def _open_lines(path: Path) -> dict[str, list[OpenLine]]:
     for line in _objects(path.read_bytes().splitlines()):
         if line.get("kind") == "alert" and line.get("status") == "open":
             try:
-                alert = OpenAlert(line["rule"], line["standard"], _DAY.validate_python(line["anchor_on"]).toordinal(),
-                                  _DAY.validate_python(line["due_on"]).toordinal())
-                found.setdefault(line["person_ref"], []).append(OpenLine(line, alert))
-            except (KeyError, ValidationError):
+                rule, standard, ref = (_TEXT.validate_python(line[name]) for name in ("rule", "standard", "person_ref"))
+                anchor_on, due_on = (_DAY.validate_python(line[name]).toordinal() for name in ("anchor_on", "due_on"))
+                orjson.dumps(line)   # as it will be if the alert has ended
+            except (KeyError, ValidationError, orjson.JSONEncodeError):
                 continue
+            found.setdefault(ref, []).append(OpenLine(line, OpenAlert(rule, standard, anchor_on, due_on)))
     return found
 
 

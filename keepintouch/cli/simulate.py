@@ -97,10 +97,11 @@ def _keep_key(directory: Path, made: refs.Refs) -> None:
 
 
 def _shown(simulation: Simulation) -> Iterator[Arrival]:
-    """The arrivals, with a bar of days on standard error."""
+    """The arrivals, with a bar of days on standard error, where that is a terminal."""
     span = (simulation.last_day - simulation.start).days + 1 + simulation.afterwards
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(simulation.council, total=span)
         for arrival in simulation:
             progress.update(task, completed=(arrival.at.date() - simulation.start).days + 1)

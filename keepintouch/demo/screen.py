@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,29 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from keepintouch.calendar import LONDON
+from keepintouch.standards.sentences import RULE_WORDS as RULES
 
 from .figures import Standing
-
-RULES = {
-    "visit_overdue": "not seen for longer than the standard allows",
-    "text_only": "only written to, and no conversation since",
-    "strangers_only": "contact only by workers they had never met",
-    "never_met": "has not met their personal adviser",
-    "contact_overdue": "no two-way contact within the standard",
-    "plan_review_overdue": "pathway plan not reviewed in time",
-    "new_home_visit": "not seen soon after moving home",
-    "unsuitable_home": "in an unsuitable or emergency home and not seen",
-    "attempts_failing": "attempts keep failing",
-    "opt_out_review_due": "a refusal is due to be looked at again",
-    "unannounced_visit_due": "no unannounced visit in six months",
-    "statutory_visit_overdue": "statutory visit overdue",
-    "custody_visit_overdue": "not visited in custody",
-    "unanswered_call": "their call was not answered",
-    "no_adviser": "has no personal adviser",
-    "annual_offer_due": "not told what support is on offer",
-    "seen_alone_due": "not seen alone",
-}
-"""Rules in a few words."""
+from .visitor import Card
 
 _WIDTH = 98
 _PHONE = 46
@@ -106,6 +88,16 @@ class Screen:
         phone = Panel(Text(text), title=f"[bold]{owner}[/], {at.astimezone(LONDON):%a %H:%M}", width=_PHONE,
                       border_style="blue", padding=(0, 1))
         self._console.print(Align.right(phone))
+
+    def page(self, owner: str, cards: Sequence[Card], said: str) -> None:
+        """What the board shows someone who has followed the link of a text, and what it says to a button."""
+        lines = Text("\n".join(f"{card.title}\n  {card.why}" for card in cards) + f"\n[ I’m on it ]  →  {said}")
+        self._console.print(Panel(lines, title=f"[bold]{owner}[/] follows the link", border_style="green", padding=(0, 1)))
+
+    def wait_for_enter(self, text: str) -> None:
+        """Where somebody is at the terminal: say something, and go on when they press Enter."""
+        if sys.stdin.isatty() and self._console.is_terminal:
+            self._console.input(text)
 
     def save_picture(self, path: Path) -> None:
         """Save what has been shown so far as an SVG picture, in the viewer's own fonts: it loads nothing from anywhere."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
+
 from keepintouch.calendar import LONDON, london_day
 from keepintouch.publishing import Sender, sending
 from keepintouch.runtime.clock import LinearClock
@@ -17,11 +19,13 @@ from keepintouch.runtime.kafka import read_to_end
 from keepintouch.runtime.topics import people_changelog
 from keepintouch.simulator import LANCASHIRE_2017, Arrival, CastMember, Simulation, simulate
 from keepintouch.standards.policy_file import load_policy
+from keepintouch.standards.sentences import RULE_WORDS as RULES
 from schemas.alerts import Alert
 
 from .figures import Standing, standing
-from .screen import RULES, Screen
-from .stack import MONITOR, NOTIFIER, Stack
+from .screen import Screen
+from .stack import BOARD, MONITOR, NOTIFIER, Stack
+from .visitor import Visitor
 from .watching import AlertWatch, Published, Sent, TextWatch
 
 POLICY, REPORTED = "standard_8_week", "letter_2017"
@@ -62,8 +66,7 @@ def tell(screen: Screen, picture: Path | None = None) -> None:
     council = simulate(LANCASHIRE_2017, afterwards=_DAYS)
     with ThreadPoolExecutor(1) as pool:
         arrivals = pool.submit(lambda: list(council))
-        duty = next(member.worker_ref for member in council.staff if member.role == "duty")
-        with Stack(council.council, POLICY, fallback=duty, settle_seconds=_SETTLE_SECONDS, say=screen.step) as stack:
+        with Stack(council, POLICY, settle_seconds=_SETTLE_SECONDS, say=screen.step) as stack:
             screen.step(f"Apache Kafka listens at {stack.kafka.bootstrap_servers}; topics are made")
             started = _start(stack, LinearClock(council.boundary - _BEFORE_MIDNIGHT, datetime.now(UTC)))
             history = _feed(screen, stack, council, arrivals.result())
@@ -126,11 +129,15 @@ def _live(screen: Screen, stack: Stack, council: Simulation, events: Sequence[Ar
     begins = datetime.now(UTC) + timedelta(seconds=min(max(0.8 * lead, _LEAD[0]), _LEAD[1]))
     clock = LinearClock(council.boundary - _BEFORE_MIDNIGHT, begins, 86_400 / SECONDS_A_DAY)
     _start(stack, clock)
-    stack.wait_ready(MONITOR, NOTIFIER)
+    stack.start(BOARD, clock)
+    stack.wait_ready()
     end = datetime.combine(council.last_day + timedelta(days=_DAYS), datetime.min.time(), LONDON) + timedelta(hours=_LAST_HOUR)
     with AlertWatch(stack.kafka) as alerts, sending(stack.kafka) as sender:
-        days = _Days(screen, council, clock, alerts, TextWatch(stack.texts), sender)
+        days = _Days(screen, council, clock, alerts, TextWatch(stack.texts), sender, stack.address(BOARD))
         days.run(list(events), end, stack)
+    if days.link is not None:
+        screen.say(f"\nWhat she saw: [bold]{days.link}[/] [dim](signs in as her, for as long as the demo runs)[/]")
+        screen.wait_for_enter("Look around; the days go on. Press Enter to end the demo. ")
     return days.tally
 
 
@@ -138,9 +145,13 @@ class _Days:
     """Plays the events at their instants and tells what comes of them."""
 
     def __init__(self, screen: Screen, council: Simulation, clock: LinearClock, alerts: AlertWatch, texts: TextWatch,
-                 sender: Sender) -> None:
+                 sender: Sender, board: str) -> None:
         self._screen, self._council, self._clock = screen, council, clock
-        self._alerts, self._texts, self._sender = alerts, texts, sender
+        self._alerts, self._texts, self._sender, self._board = alerts, texts, sender, board
+        self._advisers = {member.worker_ref for member in council.staff if member.role == "adviser"}
+        self._visitor: Visitor | None = None
+        self.link: str | None = None
+        """Where the first adviser who got a text saw what it was about, once she has."""
         self._cast = {member.person_ref: member for member in council.cast.values()}
         self._telling = {member.event_id: member for member in council.cast.values() if member.event_id}
         self._names = {member.worker_ref: member.name for member in council.staff}
@@ -163,6 +174,8 @@ class _Days:
                 self._tell_alert(published)
             for sent in self._texts.new():
                 self._tell_text(sent)
+            if self._visitor is not None and self.link is None:
+                self._visit(self._visitor)
             time.sleep(0.01)
 
     def _turn_the_page(self, now: datetime) -> None:
@@ -214,8 +227,20 @@ class _Days:
         self._phones += 1
         if self._phones <= _PHONES_A_MORNING:
             self._screen.phone(self._names.get(sent.recipient_ref, "duty"), sent.at, sent.text)
+            if self._visitor is None and sent.recipient_ref in self._advisers and "/a/" in sent.text:
+                self._visitor = Visitor(self._board, sent.recipient_ref, sent.text)
         elif self._phones == _PHONES_A_MORNING + 1:
             self._screen.say("[dim]… and texts to others that day[/]")
+
+    def _visit(self, visitor: Visitor) -> None:
+        """Follow the link, as soon as the board knows of the text, and press the first button."""
+        try:
+            cards = visitor.open()
+        except httpx.HTTPStatusError:
+            return
+        self._screen.page(self._names[visitor.worker_ref], cards, visitor.take_on())
+        self.link = visitor.link
+        visitor.close()
 
     @staticmethod
     def _since_midnight(alert: Alert) -> timedelta:

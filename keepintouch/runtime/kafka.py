@@ -4,6 +4,7 @@ The client libraries are imported only when they are used: `keepintouch evaluate
 """
 
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -32,7 +33,12 @@ class BrokerUnreachable(UserError):  # noqa: N818 – it names a state of the wo
 
 
 class TopicMissing(UserError):  # noqa: N818
-    """A topic that was to be read does not exist."""
+    """A topic that is needed does not exist, or brokers do not show it to this user, who has no right to it."""
+
+    def __init__(self, topic: str) -> None:
+        """`topic`: its name."""
+        super().__init__(f"Kafka has no topic {topic}: create the topics first (keepintouch topics create); or it shows us none, "
+                         "where users have rights: see what is missing (keepintouch access check)")
 
 
 class Record(NamedTuple):
@@ -47,11 +53,16 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
 
 
+_LOOK_AGAIN_MS = 10_000
+_PORT, _PORTS = re.compile(r"[0-9]{1,5}"), range(1, 65_536)
+
+
 class KafkaSettings(BaseSettings):
     """Where Kafka is and how to get in; the same for every service and tool."""
 
-    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True, extra="ignore", populate_by_name=True,
-                                      use_attribute_docstrings=True)
+    # Set and empty is as if left out: so Compose hands on what its .env does not say.
+    model_config = SettingsConfigDict(env_prefix="KAFKA_", env_ignore_empty=True, frozen=True, extra="ignore",
+                                      populate_by_name=True, use_attribute_docstrings=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
     """Comma-separated host:port."""
@@ -86,8 +97,12 @@ class KafkaSettings(BaseSettings):
     def _addresses(cls, value: str) -> str:
         for server in value.split(","):
             host, _, port = server.strip().rpartition(":")
-            if not host or not port.isdigit():
+            if not host or not _PORT.fullmatch(port) or int(port) not in _PORTS:
                 raise ValueError("give host:port, several with commas between")
+            try:
+                host.encode("idna")
+            except UnicodeError:
+                raise ValueError(f"{host!r} can be no host: a part of its name is empty or too long") from None
         return value
 
     @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
@@ -149,23 +164,28 @@ class KafkaSettings(BaseSettings):
         return config
 
     def producer_config(self) -> dict[str, Any]:
-        """Return kafka-python producer arguments: every record acknowledged by all replicas, in order, never doubled.
+        """Return kafka-python producer arguments: every record acknowledged by all replicas, in order.
 
+        Not with its own idempotence (3.0.12): once what was under way has expired, it never sends anything again. One request
+        at a time keeps the order, and a record that is there twice after a lost acknowledgement changes nothing: each has an id.
         The partitioner is Kafka's default (murmur2 of the key), as every producer of ours must have it.
         """
         return self.client_config() | {
-            "acks": "all", "enable_idempotence": True, "linger_ms": 5, "batch_size": 256 * 1024,
+            "acks": "all", "enable_idempotence": False, "max_in_flight_requests_per_connection": 1,
+            "linger_ms": 5, "batch_size": 256 * 1024,
             "max_request_size": MAX_RECORD_BYTES, "allow_auto_create_topics": False, "metrics_enabled": False}
 
     def consumer_config(self, group: str | None) -> dict[str, Any]:
         """Return kafka-python consumer arguments: from the beginning, nothing committed but by hand.
 
-        Only what holds is read: the monitor writes in transactions, and one that was broken off never was.
+        Only what holds is read: the monitor writes in transactions, and one that was broken off never was. Partitions that were
+        not known when it joined its group, as of a topic just made, are found and shared out within seconds, not five minutes.
         """
         session = int(self.session_timeout.total_seconds() * 1000)
         return self.client_config() | {
             "group_id": group, "enable_auto_commit": False, "auto_offset_reset": "earliest",
             "isolation_level": "read_committed",
+            "metadata_max_age_ms": _LOOK_AGAIN_MS,
             "session_timeout_ms": session, "heartbeat_interval_ms": min(3000, session // 4),
             "allow_auto_create_topics": False, "metrics_enabled": False}
 
@@ -191,7 +211,7 @@ def producer(settings: KafkaSettings, **more: Any) -> "KafkaProducer":
     """Return a kafka-python producer (see `KafkaSettings.producer_config`); `more` overrides. Raises BrokerUnreachable."""
     from kafka import KafkaProducer
 
-    with _clear_errors(settings):
+    with clear_errors(settings):
         return KafkaProducer(**settings.producer_config() | more)
 
 
@@ -199,7 +219,7 @@ def consumer(settings: KafkaSettings, *topics: str, group: str | None = None, **
     """Return a kafka-python consumer (see `KafkaSettings.consumer_config`); `more` overrides. Raises BrokerUnreachable."""
     from kafka import KafkaConsumer
 
-    with _clear_errors(settings):
+    with clear_errors(settings):
         return KafkaConsumer(*topics, **settings.consumer_config(group) | more)
 
 
@@ -207,7 +227,7 @@ def admin(settings: KafkaSettings, **more: Any) -> "KafkaAdminClient":
     """Return a kafka-python admin client; `more` overrides. Raises BrokerUnreachable."""
     from kafka import KafkaAdminClient
 
-    with _clear_errors(settings):
+    with clear_errors(settings):
         return KafkaAdminClient(**settings.client_config() | more)
 
 
@@ -222,25 +242,41 @@ def check_broker(settings: KafkaSettings, timeout: float = 5.0) -> None:
             f"{settings.security_protocol}: check both, and KAFKA_SSL_CAFILE if it is TLS")
     left = max(1000, int((deadline - time.monotonic()) * 1000))
     with contextlib.closing(admin(settings, bootstrap_timeout_ms=left, request_timeout_ms=left)) as client, \
-            _clear_errors(settings):
+            clear_errors(settings):
         client.describe_cluster()
 
 
-def read_to_end(settings: KafkaSettings, *topics: str, timeout: float = 30.0) -> Iterator[Record]:
+def read_to_end(settings: KafkaSettings, *topics: str, timeout: float = 30.0,
+                since: Mapping[tuple[str, int], int] | None = None) -> Iterator[Record]:
     """Yield every record of `topics` from the beginning to the end as it was at the call, in the order of each partition.
 
-    Belongs to no consumer group and commits nothing. Raises TopicMissing, and BrokerUnreachable when nothing has come
-    for `timeout` seconds.
+    `since`: by topic and partition, at which offset to begin instead; one beyond the end is of another topic of that name.
+    Belongs to no consumer group and commits nothing. Raises TopicMissing, and BrokerUnreachable when we may not read one of
+    them, or nothing has come for `timeout` seconds.
     """
     check_broker(settings)
     with contextlib.closing(consumer(settings, max_poll_records=2000, fetch_max_wait_ms=100)) as client:
-        with _clear_errors(settings):
+        with clear_errors(settings):
             partitions = [at for topic in topics for at in partitions_of(client, topic)]
             client.assign(partitions)
             client.seek_to_beginning(*partitions)
             ends = {at: end for at, end in client.end_offsets(partitions).items() if end > 0}
+            if empty := {*topics} - {at.topic for at in ends}:   # no record will come for which we could be refused
+                _check_may_read(settings, sorted(empty))
+            for at, end in ends.items():
+                if 0 < (begin := (since or {}).get((at.topic, at.partition), 0)) <= end:
+                    client.seek(at, begin)
         for r in up_to(client, settings, ends, timeout):
             yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
+
+
+def _check_may_read(settings: KafkaSettings, topics: list[str]) -> None:
+    """Raise what reading a topic would raise that we may see but not read."""
+    from kafka.errors import TopicAuthorizationFailedError
+
+    with contextlib.closing(admin(settings)) as client:
+        if any("READ" not in topic["authorized_operations"] for topic in client.describe_topics(topics)):
+            raise TopicAuthorizationFailedError
 
 
 def partitions_of(client: "KafkaConsumer", topic: str) -> "list[TopicPartition]":
@@ -249,7 +285,7 @@ def partitions_of(client: "KafkaConsumer", topic: str) -> "list[TopicPartition]"
 
     found = client.partitions_for_topic(topic)
     if not found:
-        raise TopicMissing(f"Kafka has no topic {topic}: create the topics first (keepintouch topics create)")
+        raise TopicMissing(topic)
     return [TopicPartition(topic, number) for number in sorted(found)]
 
 
@@ -260,9 +296,12 @@ def up_to(client: "KafkaConsumer", settings: KafkaSettings, ends: "Mapping[Topic
     Raises BrokerUnreachable when nothing has come for `timeout` seconds.
     """
     last, left = time.monotonic(), dict(ends)
-    while left := {at: end for at, end in left.items() if client.position(at) < end}:
-        with _clear_errors(settings):
-            batches = client.poll(timeout_ms=200)
+    while True:
+        with clear_errors(settings):
+            left = {at: end for at, end in left.items() if client.position(at) < end}
+            batches = client.poll(timeout_ms=200) if left else {}
+        if not left:
+            return
         for at, batch in batches.items():
             yield from (record for record in batch if record.offset < left.get(at, 0))
         if batches:
@@ -304,14 +343,17 @@ def _unreachable(settings: KafkaSettings) -> BrokerUnreachable:
 
 
 @contextlib.contextmanager
-def _clear_errors(settings: KafkaSettings) -> Iterator[None]:
-    """Turn what kafka-python says about a broker that is away, or does not know us, into one line."""
+def clear_errors(settings: KafkaSettings) -> Iterator[None]:
+    """Turn what kafka-python says about a broker that is away, or does not know or let us, into BrokerUnreachable."""
     from kafka import errors
 
     try:
         yield
+    except errors.AuthorizationError as error:
+        raise BrokerUnreachable(f"Kafka lets {settings.sasl_username or 'us'} in, but not do this: see what rights are missing "
+                                "(keepintouch access check)") from error
     except (errors.KafkaConnectionError, errors.KafkaTimeoutError, errors.SaslAuthenticationFailedError,
-            errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError, errors.AuthorizationError) as error:
+            errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError) as error:
         if settings.uses_sasl:   # a refused login looks like a broken connection to kafka-python
             raise BrokerUnreachable(
                 f"Kafka at {settings.bootstrap_servers} does not let us in, or went away: check KAFKA_SASL_MECHANISM, "

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings, check_broker
 from keepintouch.runtime.kafka_files import Say, class_archive, fetch_kafka, find_java, say_on_stderr
 from keepintouch.runtime.places import deploy_file
+from keepintouch.runtime.ports import free_port
 from keepintouch.runtime.tether import tethered
 from keepintouch.runtime.topics import create_topics, load_topics
 
@@ -119,7 +119,7 @@ class LocalBroker:
 
     def _start_on_free_ports(self) -> None:
         for left in (2, 1, 0):
-            self.port, control = free_ports(2)
+            self.port, control = free_port(), free_port()
             self._configure(control)
             try:
                 self.start()
@@ -181,15 +181,6 @@ def prepare(say: Say = say_on_stderr) -> None:
             broker.stop()
         if fresh.exists():   # some Javas cannot; it is only quicker with it
             fresh.replace(archive)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return so many different loopback ports that nothing listens on just now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _last_line(text: str) -> str:

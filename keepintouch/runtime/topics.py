@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from keepintouch.runtime.durations import parse_duration
 from keepintouch.runtime.errors import UserError
-from keepintouch.runtime.kafka import KafkaSettings, admin, check_broker
+from keepintouch.runtime.kafka import KafkaSettings, admin, check_broker, clear_errors
 from keepintouch.runtime.places import deploy_file
 from keepintouch.yaml_file import YamlError, read_yaml
 
@@ -172,7 +172,7 @@ def create_topics(settings: KafkaSettings, topics: Iterable[Topic]) -> list[str]
 
     check_broker(settings)
     wanted = list(topics)
-    with contextlib.closing(admin(settings)) as client:
+    with contextlib.closing(admin(settings)) as client, clear_errors(settings):
         there = set(client.list_topics())
         missing = {topic.name: {"num_partitions": topic.partitions, "replication_factor": topic.replication_factor,
                                 "configs": dict(topic.config)} for topic in wanted if topic.name not in there}
@@ -187,24 +187,34 @@ def create_topics(settings: KafkaSettings, topics: Iterable[Topic]) -> list[str]
                 case errors.InvalidReplicationFactorError:
                     raise UserError(f"{answer['name']} is to have more copies than the cluster has brokers: give "
                                     "--replication with as many as there are")
+                case error if issubclass(error, errors.AuthorizationError):
+                    raise error
                 case error:
                     raise UserError(f"Kafka refuses to create {answer['name']}: "
                                     f"{answer.get('error_message') or error.description}")
-        client.wait_for_topics([topic.name for topic in wanted])
+        try:
+            client.wait_for_topics([topic.name for topic in wanted])
+        except errors.KafkaTimeoutError:
+            unseen = sorted({topic.name for topic in wanted}.difference(client.list_topics()))
+            raise UserError(f"Kafka has {', '.join(unseen) or 'the topics'} and does not let us use them: run it again, or see "
+                            "what rights are missing (keepintouch access check)") from None
     return created
 
 
 def check_topics(settings: KafkaSettings, topics: Iterable[Topic]) -> list[Difference]:
     """Return where the cluster differs from `topics`, in their order. Raises BrokerUnreachable."""
+    from kafka import errors
     from kafka.admin import ConfigResource, ConfigResourceType
 
     check_broker(settings)
     wanted = list(topics)
-    with contextlib.closing(admin(settings)) as client:
+    with contextlib.closing(admin(settings)) as client, clear_errors(settings):
         there = {topic["name"]: topic["partitions"] for topic in client.describe_topics() if topic["partitions"]}
         present = [topic for topic in wanted if topic.name in there]
         configs = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, t.name) for t in present],
                                           config_filter="all")["topic"] if present else {}
+        if any(not configs.get(topic.name) for topic in present):   # every topic has some
+            raise errors.TopicAuthorizationFailedError
         differences = []
         for topic in wanted:
             if topic.name not in there:

@@ -18,8 +18,8 @@ from keepintouch.simulator.person import MOST_PEOPLE, Said, case_id, event, said
 from keepintouch.simulator.play import telling_moment, telling_record
 from keepintouch.simulator.scenario import Scenario
 from keepintouch.simulator.setting import HORIZON, Days, Setting
-from keepintouch.simulator.workforce import workforce
-from schemas.events import CloudEvent, Feed, envelope
+from keepintouch.simulator.workforce import made_up_names, workforce
+from schemas.events import CloudEvent, Contact, Feed, Person, RecordVoided, Visit, envelope
 from schemas.staff import Staff
 
 MOST_AFTERWARDS = HORIZON
@@ -83,6 +83,11 @@ class Simulation:
         return {member.role: member for member in found}
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """What the council calls each person, by case id: a name that nobody has."""
+        return dict(zip(map(case_id, self._sketches()), made_up_names(), strict=False))
+
+    @property
     def patterns(self) -> Mapping[str, str]:
         """The hidden pattern of each person_ref, which no event shows."""
         return {self._ref(sketch): sketch.pattern.name for sketch in self._sketches()}
@@ -115,6 +120,20 @@ class Simulation:
         """The events before the boundary."""
         boundary = self.boundary
         return (arrival for arrival in self if arrival.at < boundary)
+
+    def as_it_stands(self) -> tuple[dict[str, Person], list[Contact | Visit]]:
+        """What the case system says at the boundary: the facts about everybody by person_ref, and every record, oldest first."""
+        people: dict[str, Person] = {}
+        records: dict[str, Contact | Visit] = {}
+        for arrival in self.history():
+            match arrival.event.data:
+                case Person() as person:
+                    people[person.person_ref] = person
+                case Contact() | Visit() as record:
+                    records[record.record_id] = record
+                case RecordVoided(record_id=gone):
+                    records.pop(gone, None)
+        return people, sorted(records.values(), key=lambda record: (record.occurred_at, record.record_id))
 
     def _sketches(self) -> list[Sketch]:
         return sketches(self.scenario, self.people, self.setting)

@@ -1,9 +1,10 @@
 """Who works for a made-up council: advisers with caseloads and habits, those who left, managers, duty; all names are fiction."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import product
+from itertools import count, product
 from math import ceil
 from random import Random
 
@@ -48,6 +49,13 @@ class Workforce:
     accommodation_staff: tuple[str, ...]
     others: tuple[str, ...]             # professionals and family
     staff: tuple[Staff, ...]
+
+
+def made_up_names() -> Iterator[str]:
+    """Names for as many as there are, no two alike."""
+    for number in count(1):
+        more = "" if number == 1 else f" {number}"
+        yield from (f"{first} {last}{more}" for last, first in product(_SURNAMES, _FORENAMES))
 
 
 def workforce(refs: Refs, seed: int, people: int, last_day: int, figures: Figures) -> Workforce:

@@ -64,7 +64,7 @@ def settle(ref: str, person: Person, evaluation: Evaluation, policy: Policy, mar
     held = _NOTHING_YET if person.ledger is None else person.ledger
     first = held.mark != mark
     known = _known_after(held.known, tuple(policy.rules), evaluation.unknown)
-    if not (first or held.open or held.ended or evaluation.findings or known != held.known):
+    if not first and known == held.known and _is_said(held, evaluation, person, policy):
         return []
     at = microseconds(now)
     open_before, ended_before = {entry.key: entry for entry in held.open}, {entry.key: entry for entry in held.ended}
@@ -152,6 +152,14 @@ def _says(entry: OpenEntry, finding: Finding, person: Person, policy: Policy) ->
     return (entry.standard == clock.standard.id and entry.severity == finding.severity and entry.due_on == clock.due_on
             and entry.opens_on == clock.opens_on and entry.adviser_ref == facts.adviser_ref and entry.team_ref == facts.team_ref
             and entry.policy_id == policy.id and entry.policy_version == policy.version)
+
+
+def _is_said(held: Ledger, evaluation: Evaluation, person: Person, policy: Policy) -> bool:
+    """Whether what was published is all there is to say, and nothing of it is to be forgotten yet."""
+    return (len(held.open) == len(evaluation.findings)
+            and all(entry.anchor_on == finding.clock.anchor_on and _says(entry, finding, person, policy)
+                    for entry, finding in zip(held.open, evaluation.findings, strict=True))
+            and evaluation.today < held.next_change_on)
 
 
 def _ended(entry: OpenEntry, at: int) -> EndedEntry:

@@ -59,7 +59,12 @@ _is_instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 _is_ref = re.compile(REF_PATTERN).fullmatch
 _parse = datetime.fromisoformat
 _FIRST_YEAR = microseconds(_parse("0002-01-01T00:00:00+00:00"))
+_HOUR = len("2026-01-19T15")
+_IN_THE_HOUR = {f":{n // 60:02}:{n % 60:02}Z": n * 1_000_000 for n in range(3600)}
+"""Microseconds from the full hour, by how the rest of an instant in UTC is written where it is of whole seconds."""
 _MOST_REMEMBERED = 100_000
+_hours: dict[str, int] = {}
+"""Full hours in UTC, as written, that were parsed once: most instants are in one of a year's few thousand."""
 _workers: dict[str, str] = {}
 """Refs of workers that are well formed, each by itself: tested once, and kept once however many records name it."""
 
@@ -75,10 +80,7 @@ def read(value: bytes, key: bytes, latest: int) -> tuple[Statement, str] | None:
     try:
         event = _decode(value)
         data = event.data
-        recorded, occurred = data.recorded_at, data.occurred_at
-        if not (_is_instant(recorded) and _is_instant(occurred)):
-            return None
-        recorded_at, occurred_at = microseconds(_parse(recorded)), microseconds(_parse(occurred))
+        recorded_at, occurred_at = _instant(data.recorded_at), _instant(data.occurred_at)
     except ValueError:  # msgspec's errors are such too
         return None
     kind = _kind(event.type, data)
@@ -102,6 +104,22 @@ def _kind(said: str, data: _Data) -> int | None:
             (data.worker_role, data.channel, data.direction, data.outcome))  # type: ignore[arg-type]
     return None if data.channel is not None or data.direction is not None else VISIT_KINDS.get(
         (data.worker_role, data.location, data.outcome, data.announced, data.seen_alone))  # type: ignore[arg-type]
+
+
+def _instant(text: str) -> int:
+    """Microseconds since 1970; ValueError for what is not an instant in the usual form."""
+    rest = _IN_THE_HOUR.get(text[_HOUR:])
+    hour = _hours.get(text[:_HOUR])
+    if rest is not None and hour is not None:
+        return hour + rest
+    if not _is_instant(text):
+        raise ValueError
+    found = microseconds(_parse(text))
+    if rest is not None:
+        if len(_hours) >= _MOST_REMEMBERED:
+            _hours.clear()
+        _hours[text[:_HOUR]] = found - rest
+    return found
 
 
 def _well_formed(ref: str) -> str | None:

@@ -106,7 +106,8 @@ _in_time_order = attrgetter("occurred_at")
 class Person:
     """Everything known about one person, and the place where statements are folded in."""
 
-    __slots__ = ("_ordered", "_workers_in_order", "added", "erased_at", "facts", "ledger", "reckoned", "registers", "workers")
+    __slots__ = ("_ordered", "_workers_in_order", "added", "erased_at", "facts", "ledger", "let_go", "reckoned", "registers",
+                 "workers")
 
     def __init__(self) -> None:
         self.facts: Facts | None = None
@@ -120,6 +121,8 @@ class Person:
         """What was added since this was last set to an empty list; None again once anything else has happened to a register."""
         self.reckoned: Reckoned | None = None
         """How far they have been evaluated; kept by `evaluation`."""
+        self.let_go = 0
+        """How many records went because there were too many, since this was last set to 0."""
 
     def fold(self, event_id: str, data: EventData) -> bool:
         """Fold in one event about this person; says whether anything changed. Manifests concern nobody and are refused."""
@@ -154,6 +157,7 @@ class Person:
         if len(registers) > REGISTER_LIMIT:
             del registers[self.in_order()[0].record_id]
             self._disorder()
+            self.let_go += 1
         return True
 
     def restore(self, ordered: list[Register]) -> None:

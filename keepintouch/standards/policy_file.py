@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from keepintouch.yaml_file import YamlError, read_yaml
 from schemas.alerts import Severity
-from schemas.common import SLUG_PATTERN
+from schemas.common import MOST_COUNTED, SLUG_PATTERN
 from schemas.events import AccommodationCode, Category, CouncilRole, Direction, InTouchCode, Location, Need
 
 from .conditions import Conditions
@@ -150,7 +150,7 @@ class _Meaningful(_Part):
 
 class _File(_Part):
     id: Slug
-    version: int | Annotated[str, Field(min_length=1)]
+    version: Annotated[int, Field(ge=-MOST_COUNTED, le=MOST_COUNTED)] | Annotated[str, Field(min_length=1)]
     title: Annotated[str, Field(min_length=1)]
     extends: Slug | None = None
     in_touch: _InTouch = _InTouch()
@@ -266,4 +266,4 @@ def _problem(path: Path, raw: dict[str, Any], error: ErrorDetails) -> str:
 
 def _is_branch(part: object) -> bool:
     """Whether a place in pydantic's path is a member of a union, not a field."""
-    return isinstance(part, str) and (part in ("bool", "int", "str", "constrained-str") or "[" in part)
+    return isinstance(part, str) and (part in ("bool", "int", "str", "constrained-int", "constrained-str") or "[" in part)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from datetime import date
+from operator import attrgetter
 
 import msgspec
 
@@ -84,6 +85,9 @@ class EndedEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
         return _FIRST_DAY + self.ended_at // _DAY + REMEMBERED_DAYS
 
 
+_ended_at = attrgetter("ended_at")
+
+
 class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Open alerts, ended ones, and under what policy which rules have been evaluated so far."""
 
@@ -97,4 +101,4 @@ class Ledger(msgspec.Struct, array_like=True, gc=False, frozen=True):
     @property
     def next_change_on(self) -> int:
         """The day on which the first ended alert is forgotten."""
-        return min((entry.forgotten_on for entry in self.ended), default=LAST_DAY)
+        return min(self.ended, key=_ended_at).forgotten_on if self.ended else LAST_DAY

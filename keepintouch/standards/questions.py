@@ -55,6 +55,11 @@ class Questions:
                     break
         return answers
 
+    def days(self, history: History, wanted: int) -> list[int]:
+        """The day of every record that answers any of some questions, oldest first."""
+        return [register.day for register in history.records
+                if self._of_kind.get(register.kind, 0) & wanted and self._answered_by(register, history, wanted)]
+
     def answer_anew(self, history: History, came: Iterable[Register], wanted: int, answers: dict[int, Newest]) -> int:
         """Let records that have come answer what they are newest for; returns the questions that any of them is an answer to."""
         found = 0

@@ -107,8 +107,34 @@ CODES: dict[str, str] = {
     "RHOM": "returned home"}
 """The codes of SSDA903 IN_TOUCH."""
 
+RULE_WORDS: dict[str, str] = {
+    "visit_overdue": "not seen for longer than the standard allows",
+    "text_only": "only written to, and no conversation since",
+    "strangers_only": "contact only by workers they had never met",
+    "never_met": "has not met their personal adviser",
+    "contact_overdue": "no two-way contact within the standard",
+    "plan_review_overdue": "pathway plan not reviewed in time",
+    "new_home_visit": "not seen soon after moving home",
+    "unsuitable_home": "in an unsuitable or emergency home and not seen",
+    "attempts_failing": "attempts keep failing",
+    "opt_out_review_due": "a refusal is due to be looked at again",
+    "unannounced_visit_due": "no unannounced visit in six months",
+    "statutory_visit_overdue": "statutory visit overdue",
+    "custody_visit_overdue": "not visited in custody",
+    "unanswered_call": "their call was not answered",
+    "no_adviser": "has no personal adviser",
+    "annual_offer_due": "not told what support is on offer",
+    "seen_alone_due": "not seen alone",
+}
+"""The rules of the shipped policies in a few words."""
+
 _A_LIFE = 25 * 12
 """Months: nobody in scope has lived anywhere for longer, so such a window asks only whether the day of the move is recorded."""
+
+
+def rule(name: str) -> str:
+    """A rule in a few words; of a council's own rule, its name."""
+    return RULE_WORDS.get(name, name.replace("_", " "))
 
 
 def interval(length: Interval) -> str:

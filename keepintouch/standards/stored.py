@@ -58,9 +58,15 @@ class _Body(msgspec.Struct, array_like=True, gc=False):
     ledger: Ledger | None
 
 
+class _Beginning(msgspec.Struct, array_like=True, gc=False):
+    facts: Facts | None
+    erased_at: int | None
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _READERS: Mapping[int, Callable[[memoryview], _Body]] = {1: msgspec.msgpack.Decoder(_Body).decode}
 """What reads each version of a person, header left out."""
+_FACTS_READERS: Mapping[int, Callable[[memoryview], _Beginning]] = {1: msgspec.msgpack.Decoder(_Beginning).decode}
 _VERSIONS = ", ".join(map(str, sorted(_READERS)))
 
 
@@ -90,6 +96,15 @@ def load(stored: bytes) -> Person:
     person.facts, person.erased_at, person.workers, person.ledger = body.facts, body.erased_at, body.workers, body.ledger
     person.restore(body.registers)
     return person
+
+
+def facts(stored: bytes) -> Facts | None:
+    """The newest snapshot alone, without decoding the records; `StoredFormError` for what is no person."""
+    version = header(stored).version
+    try:
+        return _FACTS_READERS[version](memoryview(stored)[_HEADER.size:]).facts
+    except msgspec.DecodeError as error:
+        raise StoredFormError(str(error)) from None
 
 
 def dump_feed(complete_through: int) -> bytes:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from faust.serializers.schemas import Schema
+from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -117,6 +118,13 @@ class BatchConsumer(driver.Consumer):
         del acked[:-1]  # one stays, so that the commit loop visits this partition again
         self._acked_index[tp].intersection_update(acked)
         return self.handover.durable.get(tp.partition)
+
+
+class NoTables(TableManager):
+    """Faust waits at its start for tables that an app may still define. This one has none, and wants its partitions."""
+
+    async def sleep(self, n: object, **_: Any) -> None:
+        """Wait for nothing."""
 
 
 def batch_scheduler(handover: Handover) -> type[BatchScheduler]:

@@ -3,18 +3,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from keepintouch.acceptance import dead_letter_headers
 from keepintouch.runtime import kafka
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings, TopicMissing
+from keepintouch.runtime.partitions import partition_of
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, people_changelog
 
 from .records import DeadLetter, Writes
@@ -22,6 +23,8 @@ from .state import StateRecord
 
 _BATCH_BYTES = 900_000
 """Under the brokers' default limit for one batch (1 MiB) with room for its header."""
+_GZIP = 1
+"""Kafka's number for this compression, which every client reads without further libraries."""
 _WRITE_WITHIN_MS = 60_000
 """How long a broker may be away before a write fails, and the process with it."""
 
@@ -37,11 +40,6 @@ class Layout:
     dead_letters: int
 
 
-def partition_of(key: bytes | None, partitions: int) -> int:
-    """The partition of a key, as Kafka's own clients choose it; 0 without key."""
-    return 0 if key is None else (int(murmur2(key)) & 0x7FFFFFFF) % partitions
-
-
 def check_topics(settings: KafkaSettings, app_id: str) -> Layout:
     """Return how the topics are laid out; raise UserError if one is missing, or the changelog does not fit the events."""
     changelog = people_changelog(app_id)
@@ -49,7 +47,7 @@ def check_topics(settings: KafkaSettings, app_id: str) -> Layout:
         counts = {name: len(consumer.partitions_for_topic(name) or ()) for name in (EVENTS, changelog, ALERTS, DEAD_LETTERS)}
     for name, count in counts.items():
         if not count:
-            raise TopicMissing(f"Kafka has no topic {name}: create the topics first (keepintouch topics create)")
+            raise TopicMissing(name)
     if counts[EVENTS] != counts[changelog]:
         raise UserError(f"{changelog} has {counts[changelog]} partitions and {EVENTS} {counts[EVENTS]}: they must have as many; "
                         "delete the changelog if it is empty and create it anew (keepintouch topics create)")
@@ -85,14 +83,17 @@ class Writer:
         """Alerts and dead letters, the first of a transaction; returns when all replicas in sync have them."""
         producer = self._producers[partition]
         await producer.begin_transaction()
-        alerts, letters = _Queue(), _Queue()
+        _add(producer, people_changelog(self._app_id), partition)
+        alerts, letters, large = _Queue(), _Queue(), _Queue()
         for publication in writes.publications:
             key = str(publication.alert_id).encode()
             alerts.add(partition_of(key, self._layout.alerts), key, publication.value)
         for letter in writes.dead_letters:
             record = letter.record
-            letters.add(partition_of(record.key, self._layout.dead_letters), record.key, record.value, _headers(letter, now))
-        await _acknowledged([*await _send(producer, ALERTS, alerts), *await _send(producer, DEAD_LETTERS, letters)])
+            to = large if len(record.value or b"") > _BATCH_BYTES else letters
+            to.add(partition_of(record.key, self._layout.dead_letters), record.key, record.value, _headers(letter, now))
+        await _acknowledged([*await _send(producer, ALERTS, alerts), *await _send(producer, DEAD_LETTERS, letters),
+                             *await _send(producer, DEAD_LETTERS, large, _compressed)])
 
     async def write_states(self, partition: int, records: Iterable[StateRecord]) -> int:
         """States, in their order; returns the offset after the last once all replicas in sync have them."""
@@ -111,15 +112,27 @@ class Writer:
             max_batch_size=_BATCH_BYTES, request_timeout_ms=_WRITE_WITHIN_MS, transaction_timeout_ms=_WRITE_WITHIN_MS)
 
 
-async def _send(producer: AIOKafkaProducer, topic: str, queue: _Queue) -> list[tuple[Any, int]]:
+def _add(producer: AIOKafkaProducer, topic: str, partition: int) -> None:
+    """Add to a transaction what is only written to at its end: one request then adds all its partitions, and none is waited for
+    while alerts that are written already wait to be shown. Private in aiokafka; a test of the writer fails when it changes."""
+    producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
+
+
+def _compressed() -> BatchBuilder:
+    """A batch that is compressed: what came compressed may be larger than a topic takes as it is."""
+    return BatchBuilder(_BATCH_BYTES, _GZIP, is_transactional=True)
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, queue: _Queue, new: Callable[[], Any] | None = None,
+                ) -> list[tuple[Any, int]]:
     """Send records as hand-built batches, which cost a fraction of one send per record; returns futures, and their counts."""
-    sent = []
+    sent, new = [], new or producer.create_batch
     for partition, records in queue.records.items():
-        batch = producer.create_batch()
+        batch = new()
         for record in records:
             if _append(batch, *record) is None:
                 sent.append(await _send_batch(producer, batch, topic, partition))
-                batch = producer.create_batch()
+                batch = new()
                 _append(batch, *record)
         sent.append(await _send_batch(producer, batch, topic, partition))
     return sent

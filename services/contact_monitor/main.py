@@ -23,7 +23,7 @@ from keepintouch.runtime.settings import load_settings
 from keepintouch.runtime.stopping import fail_stop
 from keepintouch.runtime.topics import EVENTS
 
-from .faust_batches import BatchSchema, Handover, batch_scheduler, batch_transport
+from .faust_batches import BatchSchema, Handover, NoTables, batch_scheduler, batch_transport
 from .kafka import Writer, check_topics
 from .monitor import Monitor
 from .restorer import Restorer
@@ -71,7 +71,7 @@ def run(settings: MonitorSettings, kafka: KafkaSettings) -> None:
         monitor = Monitor(rulebook, clock, Restorer(kafka, settings.app_id, layout), writer, handover, layout.events,
                           settings.settle_seconds)
         _wire(app, monitor, writer)
-        with StatusServer(settings.http_port, not_ready=monitor.not_ready, unwell=monitor.unwell,
+        with StatusServer(settings.http_port, not_ready=monitor.not_ready, unwell=monitor.unwell, host=settings.http_host,
                           setting="CONTACT_MONITOR_HTTP_PORT") as status:
             log.info("started", app_id=settings.app_id, port=status.port, partitions=layout.events,
                      clock=os.environ.get("KEEPINTOUCH_CLOCK"))
@@ -121,7 +121,7 @@ def _faust_app(settings: MonitorSettings, kafka: KafkaSettings, folder: str, han
         topic_allow_declare=False, topic_disable_leader=True, stream_buffer_maxsize=16, stream_wait_empty=True,
         broker_max_poll_records=_RECORDS_A_FETCH, broker_max_poll_interval=_SLOWEST_RESTORE, broker_commit_interval=0.5,
         broker_rebalance_timeout=30.0, consumer_max_fetch_size=4 * 1024 * 1024, worker_redirect_stdouts=False,
-        ConsumerScheduler=batch_scheduler(handover))
+        ConsumerScheduler=batch_scheduler(handover), TableManager=NoTables)
     app.transport = batch_transport(handover)(app.conf.broker_consumer, app)
     return app
 
@@ -155,6 +155,7 @@ def _wire(app: faust.App, monitor: Monitor, writer: Writer) -> None:
     async def watch() -> None:
         while not app.should_stop:
             await asyncio.sleep(_LOOK_AT_FAUST)
+            monitor.note_ends(lambda partition: app.consumer.highwater(TP(EVENTS, partition)))
         if app.crashed:
             fail_stop("faust_crashed", app.crash_reason)
         monitor.stop_folding()

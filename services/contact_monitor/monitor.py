@@ -7,6 +7,7 @@ nothing, and whoever takes the partition over goes on from its position.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -14,10 +15,10 @@ from contextlib import suppress
 
 from keepintouch.runtime.clock import Clock
 from keepintouch.runtime.logs import get_logger
+from keepintouch.runtime.partitions import partition_of
 
 from . import metrics
 from .faust_batches import Fetched, Handover
-from .kafka import partition_of
 from .ports import Extent, Restorer, Writer
 from .records import Writes
 from .rulebook import Rulebook
@@ -27,28 +28,41 @@ from .state import PartitionState
 
 MOST_EVALUATED = 200
 """People of one partition evaluated at once because a day has come: a hundredth of a second, in which everything else waits."""
-_SLICE = 0.018
-"""Seconds from one such piece of work to the next, of whatever partition."""
-_PACE_BEHIND, _PACE_CATCHING_UP = 2.0, 8.0
+_SWEEPING = 3
+"""Partitions that may do so at a time, one while the others wait for Kafka: a write takes several turns, and every other
+partition's piece of work may come between any two of them."""
+_PACE_BEHIND, _PACE_CATCHING_UP = 4.0, 20.0
 """Seconds between writes while there is a backlog, and before a worker has caught up for the first time: each person is then
 written, and in the first case evaluated, once for many events."""
+_PACE_OF_STATES = 0.1
+"""Seconds from one write to the next where nothing was found that anybody waits for: a transaction costs Kafka as much as the
+reading of a hundred events, and alerts go out the sooner the fewer there are beside theirs."""
 _BACKLOG = 1_000
 """Records of one partition in one fetch that say there are more where they came from …"""
 _BACKLOG_LASTS = 0.25
 """… and for how many seconds that is believed."""
 _STUCK_AFTER = 120.0
 """Seconds without a round after which something is wrong: a write that takes half as long ends the process."""
+_ASLEEP_TOO_LONG = 6 * 3600.0
+"""Seconds that a worker may be paused and go on with what it remembers. Kafka keeps tombstones of the changelog for a day:
+whoever slept longer would not learn who has been erased."""
 _TICK = 0.02
-_MOST_UNWRITTEN = 50_000
-"""People and findings that wait to be written: they are decoded, some 8 KiB each. Folding waits where there are more."""
+_MOST_UNWRITTEN = 2_000_000
+"""What may wait to be written, in records of some 320 bytes: 640 MB. Folding waits where there is more."""
 _LAST_WRITE = 5.0
 """Seconds that the last write may take when the monitor is stopped: a supervisor does not wait for ever."""
+
+_wall_clock = time.time   # the monotonic one may stand still while the whole machine sleeps
 
 log = get_logger(__name__)
 
 
 class BatchLost(RuntimeError):  # noqa: N818 – it says what happened
     """A batch was fetched and never came; going on would skip it."""
+
+
+class SleptTooLong(RuntimeError):  # noqa: N818
+    """The process was paused for hours: what it remembers is not to be relied on, and a new one reads everything anew."""
 
 
 class Monitor:
@@ -64,9 +78,10 @@ class Monitor:
         """Of the partitions owned now, restored."""
         self._targets: dict[int, int] = {}
         self._bad_ratios = BadRatios(rulebook.slugs)
+        self._sweeping = set[int]()
+        """Partitions writing what a day has brought."""
         self._looked_after: dict[int, float] = {}
         """When each partition was last looked after, in monotonic seconds."""
-        self._next_slice = 0.0
         self._written: dict[int, float] = {}
         """When the last write of each partition began."""
         self._backlog_seen = -_BACKLOG_LASTS
@@ -91,6 +106,12 @@ class Monitor:
         stuck = any(now - self._looked_after.get(partition, now) > _STUCK_AFTER for partition in list(self._shards))
         return ["partitions_not_looked_after"] if stuck else []
 
+    def note_ends(self, end_of: Callable[[int], int | None]) -> None:
+        """Say how far each partition is behind its end, where that is known."""
+        for partition, shard in list(self._shards.items()):
+            if (end := end_of(partition)) is not None:
+                metrics.LAG.labels(str(partition)).set(max(0, end - shard.position))
+
     async def revoke(self) -> None:
         """Give up every partition; what is not durable yet is forgotten, for the next owner reads it again."""
         self._restored.clear()
@@ -99,9 +120,9 @@ class Monitor:
             await asyncio.wait([self._taking_over])
             self._taking_over = None
         going, self._shards = self._shards, {}
-        for partition in going:
+        for partition, shard in going.items():
             async with self._writing[partition]:  # a write that is under way comes to its end
-                pass
+                shard.close()
         self._handover.begin_again()
 
     async def assign(self, partitions: set[int], guard: Callable[[Awaitable[None]], Coroutine[None, None, None]]) -> None:
@@ -148,11 +169,15 @@ class Monitor:
     async def run(self) -> None:
         """Look after every partition, each for itself, until cancelled: evaluate whom a day has come for, write what there is."""
         looking: dict[int, asyncio.Task[None]] = {}
+        awake_at = _wall_clock()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await self._news.wait()
             self._news.clear()
+            if _wall_clock() - awake_at > _ASLEEP_TOO_LONG:
+                raise SleptTooLong
+            awake_at = _wall_clock()
             for partition, task in list(looking.items()):
                 if task.done():
                     del looking[partition]
@@ -160,21 +185,24 @@ class Monitor:
             now = time.monotonic()
             for partition in sorted(self._shards.keys() - looking.keys()):
                 if now >= self._written.get(partition, 0.0) + self._pace(partition):
-                    looking[partition] = asyncio.create_task(self._look_after(partition, self._most_evaluated(partition)))
+                    looking[partition] = asyncio.create_task(self._look_after(partition, now))
 
     async def round(self) -> None:
-        """Look after every partition once."""
-        await asyncio.gather(*(self._look_after(partition, MOST_EVALUATED) for partition in sorted(self._shards)))
+        """Look after every partition once, and write all there is."""
+        await asyncio.gather(*(self._look_after(partition, math.inf) for partition in sorted(self._shards)))
 
-    async def _look_after(self, partition: int, most: int) -> None:
+    async def _look_after(self, partition: int, at: float) -> None:
+        """Evaluate whom there is to, and write what may be written by then, in monotonic seconds."""
         async with self._writing[partition]:
             if partition not in self._shards:
                 return
             self._looked_after[partition] = began = time.monotonic()
-            writes = self._next_writes(partition, most)
+            writes = self._next_writes(partition, at >= self._written.get(partition, 0.0) + _PACE_OF_STATES)
             if writes is not None:
                 self._written[partition] = began
                 await self._write(partition, writes)
+            if writes is not None or partition in self._sweeping:
+                self._sweeping.discard(partition)
                 self._news.set()  # there may be more by now
 
     async def _write(self, partition: int, writes: Writes) -> None:
@@ -247,34 +275,28 @@ class Monitor:
             return _PACE_CATCHING_UP
         return _PACE_BEHIND if time.monotonic() - self._backlog_seen < _BACKLOG_LASTS else 0.0
 
-    def _most_evaluated(self, partition: int) -> int:
-        """How many for whom a day has come may be evaluated now: partitions take turns, or all else would wait for all."""
-        now = time.monotonic()
-        if now < self._next_slice or not self._shards[partition].has_work(self._clock.now(), self._real()):
-            return 0
-        self._next_slice = now + _SLICE
-        return MOST_EVALUATED
-
     @property
     def _unwritten(self) -> int:
         return sum(shard.unwritten for shard in self._shards.values())
 
-    def _next_writes(self, partition: int, most: int) -> Writes | None:
-        """Evaluate, and take what one shard has to write; None where there is nothing."""
+    def _next_writes(self, partition: int, states_alone: bool) -> Writes | None:
+        """Evaluate, and take what one shard has to write; None where there is nothing, or only states and they can wait."""
         shard = self._shards[partition]
         if not shard.caught_up and shard.position >= self._targets[partition]:
             shard.caught_up = True
             if all(each.caught_up for each in self._shards.values()):
                 log.info("caught_up", partitions=len(self._shards), count=sum(map(len, self._shards.values())))
         now, real = self._clock.now(), self._real()
-        if shard.has_work(now, real):
-            shard.evaluate(now, real, most)
-            self._news.set()
+        most = MOST_EVALUATED if len(self._sweeping) < _SWEEPING else 0
+        if shard.has_work(now, real) and shard.evaluate(now, real, most):
+            self._sweeping.add(partition)
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)
         metrics.NOT_LOOKED_AT.labels(str(partition)).set(shard.not_looked_at)
         if not shard.unwritten and self._handover.durable.get(partition) == shard.position:
+            return None
+        if not (states_alone or shard.found or partition in self._sweeping):
             return None
         writes = shard.take()
         metrics.PEOPLE.labels(str(partition)).set(len(shard))
@@ -291,5 +313,6 @@ class Monitor:
         if writes.accepted or writes.dead_letters:
             for source, ratio in self._bad_ratios.ratios().items():
                 metrics.BAD_SOURCES.labels(source).set(ratio)
+        metrics.LET_GO.inc(writes.let_go)
         for publication in writes.publications:
             metrics.ALERTS.labels(publication.status or "erased", publication.mode or "").inc()

@@ -48,3 +48,5 @@ class Writes:
     """When Kafka accepted the oldest event in it, in milliseconds since 1970."""
     accepted: dict[str, int]
     """How many events of each source were accepted."""
+    let_go: int = 0
+    """How many records went because their person had too many."""

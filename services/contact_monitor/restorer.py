@@ -49,11 +49,18 @@ class Restorer:
                 yield records
 
     async def alerts(self) -> list[Alert]:
-        """The newest record of each alert; tombstones are left out."""
+        """The newest record of each alert; tombstones are left out.
+
+        Of all there are at the call: Kafka hands on nothing that comes after what another worker has begun and not ended, and
+        that worker may have died, so it is waited for.
+        """
         newest: dict[bytes, bytes | None] = {}
         partitions = range(self._layout.alerts)
+        async with self._consumer(ALERTS, partitions) as uncommitted:
+            ends = await uncommitted.end_offsets(uncommitted.assignment())
         async with self._consumer(ALERTS, partitions, **_COMMITTED) as consumer:
-            async for records in _read(consumer, await _seek(consumer, dict.fromkeys(partitions, 0))):
+            await _seek(consumer, dict.fromkeys(partitions, 0))
+            async for records in _read(consumer, ends):
                 newest.update((record.key, record.value) for record in records)
         return [alert for value in newest.values() if value is not None and (alert := _read_alert(value)) is not None]
 

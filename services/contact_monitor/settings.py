@@ -25,3 +25,5 @@ class MonitorSettings(BaseSettings):
                                   description="a new person is first evaluated when no event for them has come for so long")
     http_port: int = Field(8101, ge=0, le=65_535, validation_alias="CONTACT_MONITOR_HTTP_PORT",
                            description="port of /metrics, /healthz and /readyz")
+    http_host: str = Field("127.0.0.1", validation_alias="CONTACT_MONITOR_HTTP_HOST",
+                           description="address to listen on; 0.0.0.0 inside a container")

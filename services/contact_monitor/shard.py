@@ -28,8 +28,10 @@ from .records import DeadLetter, SourceRecord, Writes
 from .rulebook import Rulebook
 from .state import PartitionState, StateRecord
 
-MOST_KEPT_DECODED = 100_000
-"""Records that the people of one partition who are kept decoded may have between them: some 300 bytes each."""
+MOST_KEPT_DECODED = 125_000
+"""Records that the people of one partition who are kept decoded may have between them: some 320 bytes each, 40 MB."""
+_OF_A_PERSON, _OF_A_FINDING = 20, 3
+"""As many records as this weighs what else there is of a person, and an alert or dead letter."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ class Touched:
     waits_for_feed: bool = False
     was_folded: bool = False
     """An event came for them; else they were only looked at, because a day had come."""
-    records: int = 0
-    """How many they had when they were last stored."""
+    weight: int = 0
+    """What they take while they are kept decoded, in records."""
 
 
 class Shard:
@@ -56,9 +58,10 @@ class Shard:
         self._rulebook, self._settle_seconds = rulebook, settle_seconds
         self._slugs = frozenset(slug.encode() for slug in rulebook.slugs)
         self._touched: dict[bytes, Touched] = {}
+        self._weight_touched = 0
         self._decoded: dict[bytes, Touched] = {}
         """People lately heard of, as they are stored: the next event about one of them need not decode them again."""
-        self._records_decoded = 0
+        self._weight_decoded = 0
         self._pending: dict[bytes, None] = {}
         self._settling: dict[bytes, float] = {}
         """New people, and when they will have settled; always in the order of these ends."""
@@ -103,7 +106,7 @@ class Shard:
         touched = self._held(key)
         if ledger.adopt(touched.person, alert):
             touched.due_on = stored.DUE_NOW
-            self._touched[key] = touched
+            self._note_touched(key, touched)
             self._settling.pop(key, None)
 
     def fold(self, records: Iterable[SourceRecord], now: datetime, real: float) -> int:
@@ -126,6 +129,7 @@ class Shard:
                 self._accepted[said] = self._accepted.get(said, 0) + 1
                 accepted += 1
         self.position = position
+        self._weight_touched += accepted
         return accepted
 
     def fold_again(self, records: Iterable[SourceRecord], now: datetime, real: float) -> None:
@@ -133,18 +137,22 @@ class Shard:
         latest = microseconds(now + FUTURE_ALLOWANCE)
         for record in records:
             self._fold_one(record, now, latest, real)
+            self._weight_touched += 1
 
-    def evaluate(self, now: datetime, real: float, most: int) -> None:
-        """Evaluate whom something was folded into, and up to `most` others: who has settled, is due, or was not looked at yet."""
+    def evaluate(self, now: datetime, real: float, most: int) -> int:
+        """Evaluate whom something was folded into, and up to `most` others: who has settled, is due, or was not looked at yet.
+
+        Returns how many others there were.
+        """
         if not self.caught_up:
-            return
+            return 0
         if self._feeds_on:
             self._wake_who_waits()
         today = london_day(now).toordinal()
         for key in self._pending:
             self._evaluate(key, self._touch(key), today, now)
         self._pending.clear()
-        for _ in range(most):
+        for others in range(most):
             if (settled := self._pop_settled(real)) is not None:
                 self._evaluate(settled, self._touch(settled), today, now)
             elif (due := self._due.pop(today)) is not None:
@@ -153,12 +161,16 @@ class Shard:
             elif self._not_looked_at:
                 self._evaluate_or_settle(self._not_looked_at.popitem()[0], today, now, real)
             else:
-                break
+                return others
+        return most
 
     def take(self) -> Writes:
         """Take what must be written now; the caller writes all of it, or nothing is committed ever again."""
         states: list[StateRecord] = list(self._new_feed_marks.items())
+        let_go = 0
         for key, touched in self._touched.items():
+            let_go += touched.person.let_go
+            touched.person.let_go = 0
             value = _stored(touched)
             if value != self._people.get(key):
                 states.append((key, value))
@@ -171,10 +183,17 @@ class Shard:
             self._state.put(*record)
         if not self.caught_up:
             self._pending.clear()  # their stored form says that they are due now
-        writes = Writes(self._dead_letters, self._publications, states, self.position, self._oldest_ms, self._accepted)
+        writes = Writes(self._dead_letters, self._publications, states, self.position, self._oldest_ms, self._accepted,
+                        let_go)
         self._dead_letters, self._publications, self._new_feed_marks, self._touched = [], [], {}, {}
+        self._weight_touched = 0
         self._oldest_ms, self._accepted = None, {}
         return writes
+
+    def close(self) -> None:
+        """Let go of everybody. Not to be used afterwards."""
+        for touched in (*self._touched.values(), *self._decoded.values()):
+            _forget_reckoned(touched)
 
     @property
     def settling(self) -> int:
@@ -188,8 +207,13 @@ class Shard:
 
     @property
     def unwritten(self) -> int:
-        """How many people, feeds, alerts and dead letters wait to be written."""
-        return len(self._touched) + len(self._new_feed_marks) + len(self._publications) + len(self._dead_letters)
+        """What waits to be written, in the weight of a record: people with all of theirs, feeds, alerts and dead letters."""
+        return self._weight_touched + len(self._new_feed_marks) + _OF_A_FINDING * self.found
+
+    @property
+    def found(self) -> int:
+        """How many alerts and dead letters wait to be written."""
+        return len(self._publications) + len(self._dead_letters)
 
     def has_work(self, now: datetime, real: float) -> bool:
         """Whether evaluating now would find anybody to look at."""
@@ -227,7 +251,8 @@ class Shard:
         if key is None or value is None or record.headers:
             return None
         touched = self._touched.get(key)
-        if touched is None and (key not in self._people or key.partition(b":")[0] not in self._slugs):
+        if (touched is None or not touched.was_folded) and (
+                key not in self._people or key.partition(b":")[0] not in self._slugs):
             return None
         found = ordinary.read(value, key, latest)
         if found is None:
@@ -243,7 +268,7 @@ class Shard:
     def _heard_of(self, key: bytes, touched: Touched, changed: bool, real: float) -> None:
         """Note that an event came for a person: whoever changed is evaluated, and who is new settles first."""
         if changed:
-            self._touched[key] = touched
+            self._note_touched(key, touched)
             touched.due_on = stored.DUE_NOW
             touched.was_folded = True
         elif key not in self._settling:
@@ -259,17 +284,17 @@ class Shard:
         """Keep a person decoded, or no longer; whoever has been longest among those kept goes when they are too many."""
         before = self._decoded.pop(key, None)
         if before is not None:
-            self._records_decoded -= before.records
+            self._weight_decoded -= before.weight
         if not decoded:
-            touched.person.reckoned = None  # they hold one another: without this only the garbage collector would see them go
+            _forget_reckoned(touched)
             return
-        touched.was_folded, touched.records = False, len(touched.person.registers)
+        touched.was_folded, touched.weight = False, _weight_of(touched)
         self._decoded[key] = touched
-        self._records_decoded += touched.records
-        while self._records_decoded > MOST_KEPT_DECODED:
+        self._weight_decoded += touched.weight
+        while self._weight_decoded > MOST_KEPT_DECODED:
             gone = self._decoded.pop(next(iter(self._decoded)))
-            gone.person.reckoned = None
-            self._records_decoded -= gone.records
+            _forget_reckoned(gone)
+            self._weight_decoded -= gone.weight
 
     def _held(self, key: bytes) -> Touched:
         """A person as known now, decoded for this; one nobody has spoken of yet is an empty one."""
@@ -283,11 +308,20 @@ class Shard:
         return Touched(stored.load(value), head.due_on, head.waits_for_feed)
 
     def _touch(self, key: bytes) -> Touched:
-        touched = self._touched[key] = self._held(key)
+        touched = self._held(key)
+        self._note_touched(key, touched)
         return touched
+
+    def _note_touched(self, key: bytes, touched: Touched) -> None:
+        if key not in self._touched:
+            self._touched[key] = touched
+            self._weight_touched += _weight_of(touched)
 
     def _wake_who_waits(self) -> None:
         """Have those looked at for whom something is unknown that the feeds of their council may have settled."""
+        for key, touched in self._touched.items():   # what is stored of these is out of date
+            if touched.waits_for_feed and key.partition(b":")[0].decode() in self._feeds_on:
+                self._pending[key] = None
         for key, value in self._people.items():
             if stored.header(value).waits_for_feed and key.partition(b":")[0].decode() in self._feeds_on:
                 self._due.add(key, stored.DUE_NOW)
@@ -312,10 +346,12 @@ class Shard:
         """A person never evaluated waits until no event for them has come for a while, so that their history is read first."""
         if key in self._settling or (key not in self._people and key not in self._touched):
             return
-        if _is_new(self._held(key).person):
+        touched = self._held(key)
+        if _is_new(touched.person):
             self._settling[key] = real + self._settle_seconds
         else:
-            self._evaluate(key, self._touch(key), today, now)
+            self._note_touched(key, touched)
+            self._evaluate(key, touched, today, now)
 
     def _evaluate(self, key: bytes, touched: Touched, today: int, now: datetime) -> None:
         ref, person, council = key.decode(), touched.person, key.partition(b":")[0].decode()
@@ -345,6 +381,15 @@ def _stored(touched: Touched) -> bytes | None:
     if touched.due_on == _FORGOTTEN:
         return None
     return stored.dump(touched.person, touched.due_on, touched.waits_for_feed)
+
+
+def _weight_of(touched: Touched) -> int:
+    return len(touched.person.registers) + _OF_A_PERSON
+
+
+def _forget_reckoned(touched: Touched) -> None:
+    """They hold one another: without this only the garbage collector would see them go, which hardly ever looks."""
+    touched.person.reckoned = None
 
 
 def _is_new(person: Person) -> bool:

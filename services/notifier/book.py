@@ -8,24 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
+from keepintouch.ladders.ladder import Ladder, Target
+from keepintouch.ladders.schedule import BACKFILL, Act, Schedule, schedule
 from schemas.actions import AlertAction
 from schemas.alerts import Alert
 from schemas.common import council_of
-from services.notifier.ladder import Ladder, Target
 from services.notifier.publications import note_step
-from services.notifier.schedule import Act, Schedule, schedule
-from services.notifier.tables import act, alert, step
+from services.notifier.tables import act, alert, appeal, backfill, line, step
 
-BACKFILL = "backfill"
-"""Key of the step that puts an alert of the first look at the records into its manager's summary."""
+STORM = "storm"
+"""Kind of an appeal, and why its steps are held: too much would open at once."""
 
 _HOLDS = frozenset({"acknowledge", "seen_already", "refused", "snooze", "plan_visit"})
+_WAITING_FOR = frozenset({"outside_hours", "not_working", "nobody"})   # it would have gone out but for these
 _MANY = 500   # ids in one query
 
 
@@ -35,7 +37,7 @@ class Outcome(StrEnum):
     OPENED = "opened"
     CHANGED = "changed"
     ENDED = "ended"
-    ERASED = "erased"
+    ERASED = "erased"        # a tombstone
     STALE = "stale"
     UNKNOWN = "unknown"      # a tombstone for an alert never heard of
 
@@ -50,14 +52,22 @@ class Erased:
 def apply_alerts(connection: Connection, records: Sequence[Alert | Erased], ladder_of: Callable[[str], Ladder],
                  now: datetime) -> Counter[Outcome]:
     """Take over records of the alerts topic in their order, and bring what is due into line with them."""
-    held = _alerts(connection, {_id(record) for record in records})
+    outcomes: Counter[Outcome] = Counter()
+    for _, alike in groupby(records, type):
+        some = list(alike)
+        outcomes += _forget(connection, [each.alert_id for each in some if isinstance(each, Erased)], now)
+        outcomes += _take_over(connection, [each for each in some if isinstance(each, Alert)], ladder_of, now)
+    return outcomes
+
+
+def _take_over(connection: Connection, records: Sequence[Alert], ladder_of: Callable[[str], Ladder],
+               now: datetime) -> Counter[Outcome]:
+    held = _alerts(connection, {str(record.alert_id) for record in records})
     known = set(held)
     outcomes: Counter[Outcome] = Counter()
     for record in records:
-        before = held.get(_id(record))
-        if isinstance(record, Erased):
-            outcomes[_erase(before, now)] += 1
-        elif before is not None and record.sequence < before["sequence"]:
+        before = held.get(str(record.alert_id))
+        if before is not None and record.sequence < before["sequence"]:
             outcomes[Outcome.STALE] += 1
         else:
             held[str(record.alert_id)], outcome = _taken(record, before, ladder_of, now)
@@ -83,19 +93,42 @@ def apply_actions(connection: Connection, actions: Iterable[AlertAction], is_man
     if holding:
         connection.execute(sa.update(alert).where(alert.c.alert_id.in_(holding)).values(held_noted_at=now))
     sync_steps(connection, {str(action.alert_id) for action in new}, now)
+    for action in new:
+        if action.action == "release":
+            held = connection.execute(sa.select(alert.c.council, alert.c.storm_id).where(
+                alert.c.alert_id == str(action.alert_id))).one_or_none()
+            if held is not None and held.storm_id is not None and council_of(action.actor_ref) == held.council:
+                release_storm(connection, held.council, action.actor_ref, now)
     return new
+
+
+def release_storm(connection: Connection, council: str, by: str, now: datetime) -> int:
+    """Let everything go that a storm of a council held back; return how many alerts that were. Steps count from now."""
+    held = list(connection.scalars(sa.select(alert.c.alert_id).where(
+        alert.c.storm_id.in_(sa.select(appeal.c.id).where(appeal.c.council == council)))))
+    connection.execute(sa.update(appeal).where(appeal.c.council == council, appeal.c.kind == STORM, appeal.c.ended_at.is_(None))
+                       .values(ended_at=now, ended_by=by, look_at=None))
+    for start in range(0, len(held), _MANY):
+        some = held[start:start + _MANY]
+        connection.execute(sa.update(alert).where(alert.c.alert_id.in_(some)).values(storm_id=None, ladder_from=now))
+        connection.execute(sa.update(step).where(step.c.alert_id.in_(some), step.c.state == "waiting", step.c.reason == STORM)
+                           .values(look_at=step.c.due_at, reason=None))
+    sync_steps(connection, held, now)
+    return len(held)
+
+
+def insert_into(connection: Connection, table: sa.Table) -> Any:
+    """An insert of the engine's own, which can say what is to be done about a row that is there already."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a large import, for those only who need it
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it is there already; whether it was new."""
-    statement: Any
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql  # a large import, for those only who need it
-
-        statement = postgresql.insert(table)
-    else:
-        statement = sqlite.insert(table)
-    statement = statement.values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    statement = insert_into(connection, table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return connection.execute(statement).first() is not None
 
 
@@ -129,30 +162,59 @@ def planned(row: dict[str, Any], acts: Sequence[Act], steps: Iterable[dict[str, 
             released[each["key"]] = min(each["released_at"], released.get(each["key"], each["released_at"]))
     # What was done about an earlier episode does not count for this one.
     mine = [each for each in acts if row["episode"] == 1 or each.at >= row["opened_at"]]
-    return schedule(Ladder.from_json(row["ladder"]), row["opened_at"], row["critical_at"], mine, released)
+    start = row["ladder_from"] or row["opened_at"]
+    return schedule(Ladder.from_json(row["ladder"]), start, row["critical_at"], mine, released)
 
 
-def schedule_of(connection: Connection, alert_id: str) -> tuple[Schedule, dict[str, datetime]] | None:
-    """The schedule of an open alert and when its steps went out; None if it is not open."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What is ahead of an open alert, by which ladder, and when its steps went out so far."""
+
+    ladder: Ladder
+    schedule: Schedule
+    released: Mapping[str, datetime]
+
+
+def schedule_of(connection: Connection, alert_id: str) -> Ahead | None:
+    """What is ahead of an open alert; None if it is not open."""
     row = _alerts(connection, [alert_id]).get(alert_id)
     if row is None or row["status"] != "open":
         return None
     steps = list(_in_chunks(connection, sa.select(step).where(step.c.episode == row["episode"]), step.c.alert_id, [alert_id]))
     released = {each["key"]: each["released_at"] for each in steps if each["released_at"] is not None}
-    return planned(row, _acts(connection, {alert_id: row})[alert_id], steps), released
+    return Ahead(Ladder.from_json(row["ladder"]), planned(row, _acts(connection, {alert_id: row})[alert_id], steps), released)
 
 
-def _id(record: Alert | Erased) -> str:
-    return record.alert_id if isinstance(record, Erased) else str(record.alert_id)
+def note_first_look(connection: Connection, councils: Iterable[str], real: datetime) -> None:
+    """Alerts of a first look have come for these councils, at this instant of real time: their summaries wait."""
+    for council in councils:
+        while not insert_new(connection, backfill, {"council": council, "came_at": real}):
+            known = sa.update(backfill).where(backfill.c.council == council).values(came_at=real)
+            if connection.execute(known).rowcount:   # else its summaries have been let go this moment
+                break
 
 
-def _erase(before: dict[str, Any] | None, now: datetime) -> Outcome:
-    if before is None:
-        return Outcome.UNKNOWN
-    if before["status"] == "open":
-        before["ended_noted_at"] = now
-    before |= {"status": "erased", "person_ref": None}
-    return Outcome.ERASED
+def _forget(connection: Connection, alert_ids: Sequence[str], now: datetime) -> Counter[Outcome]:
+    """Their keys have a tombstone: nothing of them is left, and nothing more is said of them."""
+    known = _alerts(connection, set(alert_ids))
+    changes = _Changes()
+    changes.cancel(_in_chunks(connection, sa.select(step), step.c.alert_id, known), "ended")
+    changes.write(connection, now)
+    if known:
+        for row in connection.execute(sa.select(appeal.c.id, appeal.c.about)).all():
+            if not known.keys().isdisjoint(row.about):
+                connection.execute(sa.update(appeal).where(appeal.c.id == row.id).values(
+                    about=[each for each in row.about if each not in known]))
+    delete_alerts(connection, alert_ids)
+    return +Counter({Outcome.ERASED: len(known), Outcome.UNKNOWN: len(set(alert_ids)) - len(known)})
+
+
+def delete_alerts(connection: Connection, alert_ids: Sequence[str]) -> None:
+    """Delete alerts and all that names them."""
+    for start in range(0, len(alert_ids), _MANY):
+        some = alert_ids[start:start + _MANY]
+        for table in (line, step, act, alert):
+            connection.execute(sa.delete(table).where(table.c.alert_id.in_(some)))
 
 
 def _taken(record: Alert, before: dict[str, Any] | None, ladder_of: Callable[[str], Ladder],
@@ -169,7 +231,8 @@ def _taken(record: Alert, before: dict[str, Any] | None, ladder_of: Callable[[st
         opened_at = record.detected_at if before is None else now
         row |= {"episode": 1 if before is None else before["episode"] + 1, "ladder": ladder_of(record.council).to_json(),
                 "opened_at": opened_at, "critical_at": opened_at if record.severity == "critical" else None,
-                "manager_stands_in": False, "held_noted_at": None, "held_until": None, "ended_noted_at": None}
+                "manager_stands_in": False, "held_noted_at": None, "held_until": None, "ended_noted_at": None,
+                "storm_id": None, "ladder_from": None}
         if record.status == "open":
             return row, Outcome.OPENED
         return row | {"ended_noted_at": now}, Outcome.ENDED
@@ -207,6 +270,8 @@ class _Changes:
                 if existing is None:
                     self.insert(row, due.step.key, target, due.at, due.at)
                 elif existing["state"] in movable and existing["due_at"] != due.at:
+                    if due.at > now and (existing["state"] == "gathering" or existing["reason"] in _WAITING_FOR):
+                        self._notes[existing["key"], "on_hold", existing["recipient_ref"]].append(row["alert_id"])
                     self._change(existing, state="waiting", due_at=due.at, look_at=due.at, release_at=None, reason=None)
         for (key, _), existing in there.items():
             self.cancel([existing], str(wanted.passed_over.get(key, "ladder")))

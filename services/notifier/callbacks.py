@@ -1,61 +1,58 @@
-"""HTTP: what Twilio tells us, health, and metrics.
+"""What providers tell us: what became of a message, and what somebody texts back.
 
-A callback is believed only with Twilio's signature over the address it was sent to, as *we* know it (`PUBLIC_BASE_URL`); what
-a request says of its own host is never used. What it says is in the database before it is answered.
+What is told is believed with a proof only (`proofs`), and is in the database before it is answered; telling it again changes
+nothing. Every function returns the HTTP status to answer with.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeVar
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import SecretStr
-from starlette.datastructures import ImmutableMultiDict
-from twilio.request_validator import RequestValidator
-from twilio.twiml.messaging_response import MessagingResponse
+from pydantic import BaseModel, Field, ValidationError
 
+from keepintouch.runtime.database import Database
 from keepintouch.runtime.logs import get_logger
 from services.notifier import outbox
-from services.notifier.channels import Seen
+from services.notifier.channels import Accepted, Channel, Outgoing, Seen, notify
 from services.notifier.channels.twilio import state_of
-from services.notifier.conversation import Text, hear
-from services.notifier.database import Database
+from services.notifier.conversation import Heard, Text, hear
 from services.notifier.metrics import Metrics
 from services.notifier.outbox import Moment
+from services.notifier.proofs import Form, NotifyTokens, TwilioSignatures
+from services.notifier.publications import new_id
 from services.notifier.tables import message
-
-LARGEST_BODY = 16 * 1024
 
 _log = get_logger(__name__)
 
-Form = ImmutableMultiDict[str, str]
+_ID = r"[!-~]{1,64}"   # of a provider's; PostgreSQL, for one, takes no NUL in a text
 
 
-@dataclass(frozen=True, slots=True)
-class TwilioSignatures:
-    """Knows whether Twilio signed a request. `tokens`: by council, the auth tokens of its account."""
+class _Receipt(BaseModel):
+    """What Notify posts of a message that was delivered or failed."""
 
-    public_base_url: str | None
-    tokens: Mapping[str, Sequence[SecretStr]]
+    id: Annotated[str, Field(pattern=f"^{_ID}$")]
+    reference: Annotated[str, Field(pattern=r"^[^\x00]*$")] | None
+    status: str
 
-    def valid(self, path: str, query: str, form: Form, signature: str | None, council: str | None = None) -> bool:
-        """Whether the signature is that of the council's account, or without council of any."""
-        if self.public_base_url is None or not signature:
-            return False
-        url = f"{self.public_base_url}{path}" + (f"?{query}" if query else "")
-        mine = self.tokens.get(council, ()) if council is not None else [each for all_ in self.tokens.values() for each in all_]
-        return any(RequestValidator(token.get_secret_value()).validate(url, form, signature) for token in mine)
+
+class _Received(BaseModel):
+    """What Notify posts of a text that came in."""
+
+    id: Annotated[str, Field(pattern=f"^{_ID}$")]
+    source_number: str
+    message: str
+
+
+_Posted = TypeVar("_Posted", _Receipt, _Received)
+_MALFORMED = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the application needs to answer."""
+    """What the application needs to answer. `answer_by`: by council, what takes our answers to texts that Notify brings."""
 
     database: Database
     signatures: TwilioSignatures
@@ -66,100 +63,108 @@ class Callbacks:
     metrics: Metrics
     not_ready: Callable[[], Sequence[str]]
     unwell: Callable[[], Sequence[str]]
+    tokens: NotifyTokens = field(default_factory=lambda: NotifyTokens({}))
+    answer_by: Mapping[str, Channel] = field(default_factory=dict)
 
-    def status(self, message_id: str, path: str, query: str, form: Form, signature: str | None) -> int:
+    def twilio_status(self, message_id: str, path: str, query: str, form: Form, signature: str | None) -> int:
         """Take what Twilio says of one of our messages; return the HTTP status to answer with."""
+        signed_for = self.signatures.councils(path, query, form, signature)
+        if not signed_for:
+            return self._refuse("twilio", "status", "signature")
+        state, sid, code = state_of(form.get("MessageStatus", "")), _sid(form), form.get("ErrorCode", "")[:16]
+        seen = Seen(sid, state, code if code.isalnum() else None) if state is not None and sid else None
+        return self._status("twilio", message_id.replace("\0", ""), seen, signed_for, "signature")
+
+    def notify_status(self, authorization: str | None, body: bytes) -> int:
+        """Take what Notify says of one of our messages; return the HTTP status to answer with."""
+        shown_for = self.tokens.councils(authorization)
+        if not shown_for:
+            return self._refuse("notify", "status", "token")
+        if (told := self._read(_Receipt, body)) is None:
+            return _MALFORMED
+        return self._status("notify", told.reference or "", notify.seen(told.id, told.status), shown_for, "token")
+
+    def _status(self, provider: Literal["twilio", "notify"], message_id: str, seen: Seen | None, councils: frozenset[str],
+                proof: str) -> int:
+        result, known = outbox.Evidence.UNKNOWN, False
         with self.database.read() as connection:
-            council = connection.scalar(sa.select(message.c.council).where(message.c.id == message_id))
-        if not self.signatures.valid(path, query, form, signature, council):
-            return self._refuse("status")
-        state, sid = state_of(form.get("MessageStatus", "")), form.get("MessageSid", "")
-        result = outbox.Evidence.UNKNOWN
-        if council is not None and state is not None and sid:
+            council = connection.scalar(sa.select(message.c.council).where(message.c.id == message_id[:64]))
+        if council is not None and council not in councils:   # of another council's account
+            return self._refuse(provider, "status", proof)
+        if council is not None and seen is not None:
+            known = True
             with self.database.write() as connection:
-                seen = Seen(sid[:64], state, form.get("ErrorCode", "")[:16] or None)
-                result = outbox.evidence(connection, message_id, "twilio", seen, self.moment())
-        self.metrics.callbacks.labels("twilio", str(result)).inc()
-        _log.info("callback", provider="twilio", notification_id=message_id[:32] if council else None, state=state,
-                  reason=str(result))
+                result = outbox.evidence(connection, message_id, provider, seen, self.moment())
+        self.metrics.callbacks.labels(provider, str(result)).inc()
+        _log.info("callback", provider=provider, notification_id=message_id if known else None,
+                  state=seen.state if seen is not None else None, reason=str(result))
         return 204
 
-    def inbound(self, path: str, query: str, form: Form, signature: str | None) -> tuple[int, str | None]:
+    def twilio_inbound(self, path: str, query: str, form: Form, signature: str | None) -> tuple[int, str | None]:
         """Do what a text asks for; return the HTTP status and the answer, if any."""
-        if not self.signatures.valid(path, query, form, signature):
-            return self._refuse("inbound"), None
-        text = Text("twilio", form.get("MessageSid", "")[:64], form.get("From", ""), form.get("Body", ""))
+        signed_for = self.signatures.councils(path, query, form, signature)
+        if not signed_for:
+            return self._refuse("twilio", "inbound", "signature"), None
+        code, _, answer = self._hear(
+            Text("twilio", _sid(form), form.get("From", ""), form.get("Body", ""), signed_for))
+        return code, answer
+
+    def notify_inbound(self, authorization: str | None, body: bytes) -> tuple[int, Callable[[], None] | None]:
+        """Do what a text asks for; return the HTTP status, and what is to be done once that is answered: our answer is a text."""
+        shown_for = self.tokens.councils(authorization)
+        if not shown_for:
+            return self._refuse("notify", "inbound", "token"), None
+        if (told := self._read(_Received, body)) is None:
+            return _MALFORMED, None
+        text = Text("notify", told.id, _e164(told.source_number), told.message, shown_for)
+        code, heard, answer = self._hear(text)
+        channel = next((self.answer_by[council] for council in sorted(shown_for) if council in self.answer_by), None)
+        if answer is None or channel is None or heard is Heard.REPEATED:
+            return 204 if code == 200 else code, None
+        moment = self.moment()
+        outgoing = Outgoing(new_id(), min(shown_for), "", text.sender, "answer", "", answer, moment.now)
+        return 204, lambda: self._answer(channel, outgoing)
+
+    def _hear(self, text: Text) -> tuple[int, Heard | None, str | None]:
         if not text.provider_id:
-            return 204, None
+            return 204, None, None
         if not self.staff_read():   # whether a manager speaks decides how long a hold lasts
-            return 503, None
+            return 503, None, None
         with self.database.write() as connection:
             heard, answer = hear(connection, text, self.is_manager, self.moment())
         self.metrics.replies.labels(str(heard)).inc()
-        _log.info("text_received", provider="twilio", provider_id=text.provider_id, reason=str(heard))
-        return 200, answer if self.may_get(text.sender) else None
+        if heard is Heard.NOT_UNDERSTOOD and answer is None:
+            self.metrics.answers_withheld.inc()
+        _log.info("text_received", provider=text.provider, provider_id=text.provider_id, reason=str(heard))
+        return 200, heard, answer if self.may_get(text.sender) else None
 
-    def _refuse(self, kind: str) -> int:
-        self.metrics.callbacks.labels("twilio", "refused").inc()
-        _log.warning("callback_refused", provider="twilio", kind=kind, reason="signature")
+    def _answer(self, channel: Channel, outgoing: Outgoing) -> None:
+        """Once, as well as it goes: what was asked for has been done, and is in the database."""
+        outcome = channel.send(outgoing)
+        if not isinstance(outcome, Accepted):
+            _log.warning("answer_failed", council=outgoing.council, provider=channel.provider, reason=outcome.reason)
+
+    def _read(self, kind: type[_Posted], body: bytes) -> _Posted | None:
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError:
+            self.metrics.callbacks.labels("notify", "malformed").inc()
+            return None
+
+    def _refuse(self, provider: str, kind: str, reason: str) -> int:
+        self.metrics.callbacks.labels(provider, "refused").inc()
+        _log.warning("callback_refused", provider=provider, kind=kind, reason=reason)
         return 403
 
 
-def make_app(callbacks: Callbacks) -> FastAPI:
-    """The notifier's HTTP application."""
-    app = FastAPI(title="Keep in Touch notifier", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.post("/twilio/status/{message_id}")
-    async def status(message_id: str, request: Request) -> Response:
-        form = await _form(request)
-        if form is None:
-            return Response(status_code=413)
-        return Response(status_code=await run_in_threadpool(
-            callbacks.status, message_id, request.url.path, request.url.query, form, _signature(request)))
-
-    @app.post("/twilio/inbound")
-    async def inbound(request: Request) -> Response:
-        form = await _form(request)
-        if form is None:
-            return Response(status_code=413)
-        code, answer = await run_in_threadpool(
-            callbacks.inbound, request.url.path, request.url.query, form, _signature(request))
-        if code != 200:
-            return Response(status_code=code)
-        twiml = MessagingResponse()
-        if answer is not None:
-            twiml.message(answer)
-        return Response(str(twiml), media_type="text/xml")
-
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        return _state("healthy", callbacks.unwell())
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        return _state("ready", callbacks.not_ready())
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        return Response(generate_latest(callbacks.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app
+def _sid(form: Form) -> str:
+    """Twilio's id of a message; empty for none, or what is none."""
+    sid = form.get("MessageSid", "")
+    return sid if re.fullmatch(_ID, sid) else ""
 
 
-async def _form(request: Request) -> Form | None:
-    """The fields as they were sent, empty ones too, for they are signed as well; None for a body that is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
-    pairs: list[Any] = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return ImmutableMultiDict(pairs)
-
-
-def _signature(request: Request) -> str | None:
-    return request.headers.get("X-Twilio-Signature")
-
-
-def _state(name: str, reasons: Sequence[str]) -> Response:
-    return JSONResponse({name: not reasons, "reasons": list(reasons)}, status_code=503 if reasons else 200)
+def _e164(number: str) -> str:
+    """A number as Notify writes it (`447700900123`; a British one perhaps with 0), as we know it. What is none stays as it is."""
+    if not re.fullmatch(r"[0-9]{7,15}", number):
+        return number
+    return f"+44{number[1:]}" if number.startswith("0") else f"+{number}"

@@ -5,6 +5,7 @@ Waits here are real time: providers do not follow the service's clock.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -19,16 +20,15 @@ from sqlalchemy.engine import RowMapping
 
 from keepintouch.councils import Councils
 from keepintouch.runtime.clock import Clock
+from keepintouch.runtime.database import AWAY, Database
 from keepintouch.runtime.logs import get_logger
 from services.notifier import outbox
 from services.notifier.channels import Accepted, Channel, Fault, LookUpFailedError, NotSent, Outcome, Outgoing, Refused, Uncertain
-from services.notifier.database import Database
-from services.notifier.ladder import next_open
+from services.notifier.gates import Gates, Place
 from services.notifier.metrics import Metrics
 from services.notifier.outbox import Evidence, Moment
 from services.notifier.settings import LEASE_MARGIN, NotifierSettings
-from services.notifier.texts import compose
-from services.notifier.wording import wording
+from services.notifier.wording import Words, wording
 
 WORKERS = 8
 """Calls of providers at once."""
@@ -36,19 +36,30 @@ WORKERS = 8
 Channels = Mapping[tuple[str, str], Sequence[Channel]]
 """By council and channel (sms, email): the providers, in order of preference."""
 
-_STOPPED_FOR = timedelta(minutes=1)
+_NO_PROVIDER_WAIT = timedelta(minutes=1)
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that is ours to send, until `monotonic` time `until`."""
+    """A message that is ours to send, until `monotonic` time `until`, by the provider with that `turn` in `providers`."""
 
     row: RowMapping
-    channel: Channel
+    providers: Sequence[Channel]
+    turn: int
     outgoing: Outgoing
     until: float
+
+    @property
+    def channel(self) -> Channel:
+        """By which it goes."""
+        return self.providers[self.turn]
+
+    @property
+    def place(self) -> Place:
+        """Where it goes, as far as providers are concerned."""
+        return _place(self.row, self.channel)
 
 
 @dataclass(slots=True)
@@ -66,8 +77,12 @@ class Delivery:
     owner: str = field(default_factory=lambda: f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid4().hex[:8]}")
     pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "send"))
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WORKERS))
-    _stopped: dict[tuple[str, str], float] = field(default_factory=dict)
     _failed: BaseException | None = None
+    _gates: Gates = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Every provider may be called."""
+        self._gates = Gates(self.monotonic)
 
     def send_all(self) -> int:
         """Claim and hand over what is pending now, as far as workers are free; return how many were claimed."""
@@ -90,6 +105,12 @@ class Delivery:
                 self._free.release()
         return begun
 
+    def credentials_changed(self) -> None:
+        """What was refused because of them is tried at once."""
+        self._gates.try_again()
+        with self.database.write() as connection:
+            outbox.hurry(connection, self.moment())
+
     def close(self) -> None:
         """Wait for the calls that are under way."""
         self.pool.shutdown(wait=True)
@@ -110,68 +131,101 @@ class Delivery:
             row = outbox.claim(connection, self.owner, moment, self.settings.notifier_lease)
             if row is None:
                 return None
-            said = wording(connection, row, moment.now)
+            if not self.settings.may_get(row["address"]):
+                outbox.hold_in_trial(connection, row, moment)
+                return True
+            council = self.councils.councils.get(row["council"])
+            said = wording(connection, row, moment.now, council.closed if council is not None else ())
             if said is None:
                 outbox.drop(connection, row, "ended", moment)
                 return True
             if not said.may_go(moment.now):
-                if row["possible_duplicate"]:
-                    opens = next_open(moment.now, said.calendar) - moment.now
+                if row["possible_duplicate"] or not said.template.of_steps:
+                    opens = said.opens(moment.now) - moment.now
                     wait = timedelta(seconds=self.clock.real_seconds(opens))
                     outbox.postpone(connection, row, moment.real + wait, moment)
                 else:
                     outbox.take_back(connection, row, "outside_hours", moment)
                 return True
             providers = self.channels.get((row["council"], row["channel"]), ())
-            if not providers:   # the council or its channel has left the councils file
-                outbox.postpone(connection, row, moment.real + _STOPPED_FOR, moment)
+            turn = self._turn(row, providers)
+            if turn is None or council is None:
+                outbox.postpone(connection, row, moment.real + self._opens_in(row, providers), moment)
                 return True
-            channel = providers[row["provider_turn"] % len(providers)]
-            sign_in = self.councils.councils[row["council"]].sign_in
             # What may have been received already is sent again word for word.
-            body = row["body"] if row["possible_duplicate"] else compose(said.template, said.counts, row["ref"], sign_in)
-            row = outbox.begin(connection, row, template=str(said.template), body=body, provider=channel.provider, moment=moment)
-        return Claimed(row, channel, _outgoing(row), until)
+            words = (Words(row["subject"], row["body"]) if row["possible_duplicate"]
+                     else said.words(row["channel"], row["ref"], council.sign_in))
+            row = outbox.begin(connection, row, template=str(said.template), subject=words.subject, body=words.body,
+                               provider=providers[turn].provider, moment=moment)
+        return Claimed(row, providers, turn, _outgoing(row), until)
+
+    def _turn(self, row: RowMapping, providers: Sequence[Channel]) -> int | None:
+        """Which provider is next: the first that may be called, from the one whose turn it is; None: none of them."""
+        turns = range(len(providers))
+        begin = row["provider_turn"] if row["provider_turn"] in turns else 0
+        return next((turn for turn in [*turns[begin:], *turns[:begin]] if self._gates.enter(_place(row, providers[turn]))), None)
+
+    def _opens_in(self, row: RowMapping, providers: Sequence[Channel]) -> timedelta:
+        """How long until one may be called; where there is none, the council or its channel has left the councils file."""
+        waits = [self._gates.opens_in(_place(row, each)) for each in providers]
+        return max(min(waits, default=_NO_PROVIDER_WAIT), timedelta(seconds=1))
+
+    def _following(self, claimed: Claimed) -> int | None:
+        """Which provider is to be tried at once with what this one definitely did not send."""
+        later = range(claimed.turn + 1, len(claimed.providers))
+        return next((turn for turn in later if not self._gates.opens_in(_place(claimed.row, claimed.providers[turn]))), None)
 
     def _send(self, claimed: Claimed) -> None:
+        spare = self.settings.notifier_http_timeout + LEASE_MARGIN
+        if claimed.until - self.monotonic() < spare.total_seconds():   # it has waited too long since it was claimed
+            self._record(claimed, NotSent("lease_too_short"), claimed.turn)
+            return
         outcome = self._call(claimed)
-        with self.database.write() as connection:
-            kept = outbox.record(connection, claimed.row, outcome, self.moment(), self.settings.notifier_uncertain_after)
+        self._watch(claimed, outcome)
+        self._record(claimed, outcome, self._following(claimed))
+
+    def _record(self, claimed: Claimed, outcome: Outcome, following: int | None) -> None:
+        try:
+            with self.database.write() as connection:
+                kept = outbox.record(connection, claimed.row, outcome, self.moment(), self.settings.notifier_uncertain_after,
+                                     following)
+        except AWAY as error:   # the database is away: when the lease is over the message will be looked for
+            _log.warning("not_recorded", notification_id=claimed.outgoing.id, provider=claimed.channel.provider,
+                         state=_name(outcome), reason=type(error.orig).__name__)
+            return
         if not kept:
             self.metrics.stale_claims.inc()
             _log.warning("stale_claim", notification_id=claimed.outgoing.id, provider=claimed.channel.provider)
-        self._watch(claimed, outcome)
 
     def _call(self, claimed: Claimed) -> Outcome:
-        spare = self.settings.notifier_http_timeout + LEASE_MARGIN
-        if claimed.until - self.monotonic() < spare.total_seconds():
-            return NotSent("lease_too_short")
-        stopped = self._stopped.get((claimed.outgoing.council, claimed.channel.provider), 0.0) - self.monotonic()
-        if stopped > 0:
-            return NotSent("channel_stopped", timedelta(seconds=stopped))
-        begun = self.monotonic()
+        begun, provider = self.monotonic(), claimed.channel.provider
         outcome = claimed.channel.send(claimed.outgoing)
-        provider = claimed.channel.provider
         self.metrics.attempt_seconds.labels(provider).observe(self.monotonic() - begun)
         self.metrics.attempts.labels(provider, _name(outcome)).inc()
         return outcome
 
     def _watch(self, claimed: Claimed, outcome: Outcome) -> None:
-        """Notice a channel that refuses everything, and say what a human must see to."""
-        place = claimed.outgoing.council, claimed.channel.provider
+        """Notice a channel that refuses everything or wants to be left alone, and say what a human must see to."""
+        council, channel, provider = claimed.place
         if isinstance(outcome, Refused) and outcome.fault is Fault.CONFIGURATION:
-            self._stopped[place] = self.monotonic() + _STOPPED_FOR.total_seconds()
-            self.metrics.channel_stopped.labels(*place).set(1)
-            _log.error("channel_stopped", council=place[0], provider=place[1], reason=outcome.reason)
-        elif isinstance(outcome, Refused):
-            event = "recipient_unreachable" if outcome.fault is Fault.RECIPIENT else "refused_for_unknown_reason"
-            _log.error(event, worker_ref=claimed.outgoing.recipient_ref, provider=place[1], reason=outcome.reason,
-                       notification_id=claimed.outgoing.id)
-        elif isinstance(outcome, Accepted):
-            if self._stopped.pop(place, None) is not None:
-                self.metrics.channel_stopped.labels(*place).set(0)
-        else:
-            _log.warning("attempt_failed", notification_id=claimed.outgoing.id, provider=place[1], state=_name(outcome),
+            if self._gates.fault(claimed.place):
+                self.metrics.channel_stopped.labels(council, channel, provider).set(1)
+            _log.error("channel_stopped", council=council, channel=channel, provider=provider, reason=outcome.reason)
+            return
+        lets_in = isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and outcome.fault is Fault.RECIPIENT)
+        if lets_in and self._gates.works(claimed.place):
+            self.metrics.channel_stopped.labels(council, channel, provider).set(0)
+            _log.info("channel_works_again", council=council, channel=channel, provider=provider)
+            with contextlib.suppress(*AWAY), self.database.write() as connection:   # else they wait as long as they would have
+                outbox.hurry(connection, self.moment(), council, channel)
+        if isinstance(outcome, Refused):
+            if outcome.fault is Fault.UNKNOWN:
+                _log.error("refused_for_unknown_reason", worker_ref=claimed.outgoing.recipient_ref, channel=channel,
+                           provider=provider, reason=outcome.reason, notification_id=claimed.outgoing.id)
+        elif not isinstance(outcome, Accepted):
+            if isinstance(outcome, NotSent) and outcome.retry_after is not None:
+                self._gates.leave_alone(claimed.place, outcome.retry_after)
+            _log.warning("attempt_failed", notification_id=claimed.outgoing.id, provider=provider, state=_name(outcome),
                          reason=outcome.reason, attempt=claimed.row["attempts"])
 
     def look_for_uncertain(self) -> None:
@@ -189,7 +243,8 @@ class Delivery:
 
     def _look_for(self, row: RowMapping) -> None:
         try:
-            seen = self._channel(row).find(_outgoing(row))
+            channel = self._channel(row)
+            seen = channel.find(_outgoing(row)) if channel is not None else []
         except LookUpFailedError as error:
             _log.warning("look_up_failed", notification_id=row["id"], provider=row["provider"], reason=str(error))
             return
@@ -210,7 +265,8 @@ class Delivery:
             rows = outbox.to_ask_about(connection, self.moment(), self.settings.notifier_poll_after)
         for row in rows:
             try:
-                seen = self._channel(row).ask(row["provider_id"])
+                channel = self._channel(row)
+                seen = channel.ask(row["provider_id"]) if channel is not None else None
             except LookUpFailedError as error:
                 _log.warning("look_up_failed", notification_id=row["id"], provider=row["provider"], reason=str(error))
                 continue
@@ -219,17 +275,19 @@ class Delivery:
                         connection, row["id"], row["provider"], seen, self.moment()) is Evidence.TAKEN:
                     _log.info("silent_found", notification_id=row["id"], provider=row["provider"], state=seen.state)
 
-    def _channel(self, row: RowMapping) -> Channel:
-        """The provider by which a message was sent. Raises LookUpFailedError if the council no longer has it."""
-        for channel in self.channels.get((row["council"], row["channel"]), ()):
-            if channel.provider == row["provider"]:
-                return channel
-        raise LookUpFailedError("provider_not_configured")
+    def _channel(self, row: RowMapping) -> Channel | None:
+        """The provider by which a message was sent; None if the council no longer has it: then nobody can be asked."""
+        mine = self.channels.get((row["council"], row["channel"]), ())
+        return next((channel for channel in mine if channel.provider == row["provider"]), None)
+
+
+def _place(row: RowMapping, channel: Channel) -> Place:
+    return row["council"], row["channel"], channel.provider
 
 
 def _outgoing(row: RowMapping) -> Outgoing:
     return Outgoing(row["id"], row["council"], row["recipient_ref"], row["address"], row["template"], row["ref"], row["body"],
-                    row["created_at"])
+                    row["created_at"], row["channel"], row["subject"])
 
 
 def _name(outcome: Outcome) -> str:

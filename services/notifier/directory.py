@@ -4,12 +4,16 @@ Names are dropped on the way in: the notifier needs none.
 """
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
 from schemas.staff import MessageChannel, Staff, StaffRole, Weekday
+
+_ADDRESS = re.compile(r"[^\s@\0-\x1f\x7f]{1,64}@[^\s@\0-\x1f\x7f]{1,189}")
+"""What no mail server could take for an address counts as none."""
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -46,8 +50,15 @@ class Worker:
         """What the notifier needs of a staff record."""
         away = staff.absence
         leave = None if away is None else Leave(away.from_, away.until, away.cover_ref)
-        return cls(staff.worker_ref, staff.council, staff.role, staff.mobile, staff.email, staff.team_ref, staff.manager_ref,
+        email = staff.email if staff.email is not None and _ADDRESS.fullmatch(staff.email) else None
+        return cls(staff.worker_ref, staff.council, staff.role, staff.mobile, email, staff.team_ref, staff.manager_ref,
                    tuple(staff.channels), frozenset(staff.works), staff.cover_ref, leave, staff.active)
+
+    @classmethod
+    def left(cls, ref: str, council: str, team_ref: str | None, manager_ref: str | None) -> Self:
+        """Somebody of whom nothing is known any more but where their last record led."""
+        return cls(ref, council, "adviser", None, None, team_ref, manager_ref, (), frozenset(), None, None, active=False,
+                   gone=True)
 
     def away(self, day: date) -> bool:
         """On leave that day."""
@@ -83,6 +94,11 @@ class Directory:
             self._workers[staff.worker_ref] = Worker.of(staff)
             self._first = None
 
+    def recall(self, worker: Worker) -> None:
+        """Take over what was known of somebody at an earlier time, unless something is known now."""
+        with self._lock:
+            self._workers.setdefault(worker.ref, worker)
+
     def remove(self, ref: str) -> None:
         """They have gone; what was last known of them still leads to their manager."""
         with self._lock:
@@ -93,6 +109,12 @@ class Directory:
     def get(self, ref: str | None) -> Worker | None:
         """What is known of a worker, gone or not; None for no ref and for one never heard of."""
         return self._workers.get(ref) if ref is not None else None
+
+    @property
+    def refs(self) -> set[str]:
+        """Of everybody known, gone or not."""
+        with self._lock:
+            return set(self._workers)
 
     def __len__(self) -> int:
         with self._lock:

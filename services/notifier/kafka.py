@@ -13,25 +13,29 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
+from kafka.serializer import Serializer
 
 from keepintouch.acceptance import Refused, dead_letter_headers
 from keepintouch.councils import Councils
+from keepintouch.ladders.ladder import Ladder
 from keepintouch.runtime import kafka
+from keepintouch.runtime.database import AWAY, Database
 from keepintouch.runtime.kafka import KafkaSettings, TopicMissing
 from keepintouch.runtime.logs import get_logger
 from keepintouch.runtime.topics import ALERT_ACTIONS, ALERTS, DEAD_LETTERS, NOTIFICATIONS, STAFF
 from schemas.actions import AlertAction
 from schemas.alerts import Alert
-from services.notifier.book import Erased, apply_actions, apply_alerts
-from services.notifier.database import Database
+from services.notifier.book import Erased, apply_actions, apply_alerts, note_first_look
 from services.notifier.directory import Directory
-from services.notifier.ladder import Ladder
+from services.notifier.last_known import LastKnown
+from services.notifier.lead import Lead
 from services.notifier.metrics import Metrics
-from services.notifier.publications import Pending, forget, oldest
+from services.notifier.outbox import Moment
+from services.notifier.publications import Pending, forget, oldest, without_outdated
 from services.notifier.records import Gone, read_action, read_alert, read_staff
 
 GROUP, STAFF_GROUP = "notifier", "notifier-staff"
@@ -39,13 +43,25 @@ _POLL_MS = 100
 _AT_ONCE = 500
 _OURS = (ALERTS, ALERT_ACTIONS)
 _JOIN_SECONDS = 5.0
+_LAG_SECONDS = 1.0
+
+PUBLISHING: Final = 0x6B69745F707562
+"""The number of the lock that the instance which publishes has: "kit_pub"."""
+
+NONE: Final = object()
+"""Stands for no value at all: given None beside a key of None, kafka-python raises, though Kafka takes such a record."""
 
 _log = get_logger(__name__)
 
 
+class _Values(Serializer):  # type: ignore[misc]  # untyped
+    def serialize(self, _topic: str, _headers: object, value: object) -> object:
+        return None if value is NONE else value
+
+
 def make_producer(settings: KafkaSettings) -> KafkaProducer:
     """One producer for all. It blocks no longer than a stop may take; whoever sends tries again."""
-    return kafka.producer(settings, max_block_ms=3_000)
+    return kafka.producer(settings, max_block_ms=3_000, value_serializer=_Values())
 
 
 def check_topics(settings: KafkaSettings) -> None:
@@ -53,7 +69,7 @@ def check_topics(settings: KafkaSettings) -> None:
     with contextlib.closing(kafka.consumer(settings)) as consumer:
         for topic in (ALERTS, ALERT_ACTIONS, STAFF, NOTIFICATIONS, DEAD_LETTERS):
             if not consumer.partitions_for_topic(topic):
-                raise TopicMissing(f"Kafka has no topic {topic}: create the topics first (keepintouch topics create)")
+                raise TopicMissing(topic)
 
 
 @dataclass(slots=True)
@@ -66,10 +82,12 @@ class DeadLetters:
 
     def put(self, record: Any, refused: Refused, now: datetime) -> bool:
         """Publish one; False if we were asked to stop before Kafka had it."""
-        headers = dead_letter_headers(record.headers, refused, record.topic, record.partition, record.offset, now)
+        headers = [(name, value or b"") for name, value in dead_letter_headers(   # kafka-python writes no null ones
+            record.headers, refused, record.topic, record.partition, record.offset, now)]
+        value = NONE if record.value is None else record.value
         while not self.stopping.is_set():
             try:
-                self.producer.send(DEAD_LETTERS, value=record.value, key=record.key, headers=headers).get(timeout=30)
+                self.producer.send(DEAD_LETTERS, value=value, key=record.key, headers=headers).get(timeout=30)
             except KafkaError as error:
                 _log.warning("kafka_away", topic=DEAD_LETTERS, reason=type(error).__name__)
                 self.stopping.wait(1)
@@ -90,14 +108,14 @@ class AlertReader:
     directory: Directory
     councils: Councils
     dead_letters: DeadLetters
-    now: Callable[[], datetime]
-    backfill_came: Callable[[Iterable[str]], None]
+    moment: Callable[[], Moment]
     metrics: Metrics
     assigned: threading.Event = field(default_factory=threading.Event)
     caught_up: threading.Event = field(default_factory=threading.Event)
     _consumer: KafkaConsumer | None = None
     _ends: dict[TopicPartition, int] = field(default_factory=dict)
     _short_since: float = 0.0
+    _say_lag_at: float = 0.0
 
     def run_once(self) -> None:
         """Read what there is, and commit."""
@@ -108,22 +126,27 @@ class AlertReader:
         if self._is_short_of_partitions(self._consumer):
             _log.warning("partitions_missing", count=len(self._consumer.assignment()))
             self.close()
-            self._consumer = None
             return
         if batches:
             records = [record for batch in batches.values() for record in batch]
-            if not self._take(records):
-                return
+            try:
+                if not self._take(records):
+                    return
+            except AWAY:   # the database is away: they are to be read again
+                self.close()
+                raise
             try:
                 self._consumer.commit()
             except KafkaError as error:   # read again, by us or by who has the partition now: nothing changes
                 _log.warning("commit_failed", reason=type(error).__name__)
         self._notice_progress(self._consumer)
+        self._notice_lag(self._consumer)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; what is not committed is read again."""
         if self._consumer is not None:
-            self._consumer.close(autocommit=False)
+            consumer, self._consumer = self._consumer, None
+            consumer.close(autocommit=False)
 
     def _join(self) -> None:
         """Join the group, once the topics are known to the client: who leads the group deals out only what it knows of."""
@@ -153,7 +176,7 @@ class AlertReader:
             message = (read_alert if record.topic == ALERTS else read_action)(record, self.councils.slugs)
             match message:
                 case Refused():
-                    if not self.dead_letters.put(record, message, self.now()):
+                    if not self.dead_letters.put(record, message, self.moment().now):
                         return False
                 case Alert():
                     alerts.append(message)
@@ -162,15 +185,16 @@ class AlertReader:
                 case Gone(key) if record.topic == ALERTS:
                     alerts.append(Erased(key))
         with self.database.write() as connection:
-            now = self.now()
+            moment = self.moment()
+            now = moment.now
             if alerts:
-                outcomes = apply_alerts(connection, alerts, lambda slug: Ladder.of(self.councils.ladder_of(slug)), now)
+                outcomes = apply_alerts(connection, alerts, lambda slug: Ladder.of_council(self.councils, slug), now)
                 results.update({(ALERTS, str(outcome)): count for outcome, count in outcomes.items()})
+                note_first_look(connection, sorted({each.council for each in alerts if isinstance(each, Alert)
+                                                    and each.mode == "backfill"}), moment.real)
             if actions:
                 new = apply_actions(connection, actions, self.directory.is_manager, now)
                 results.update({(ALERT_ACTIONS, "new"): len(new), (ALERT_ACTIONS, "known"): len(actions) - len(new)})
-        if first_looks := {each.council for each in alerts if isinstance(each, Alert) and each.mode == "backfill"}:
-            self.backfill_came(first_looks)
         for (topic, result), count in results.items():
             self.metrics.records.labels(topic, result).inc(count)
         return True
@@ -179,7 +203,7 @@ class AlertReader:
         if self.caught_up.is_set():
             return
         partitions = consumer.assignment()
-        if not partitions:
+        if {each.topic for each in partitions} != set(_OURS):   # a part is not all there was
             return
         self.assigned.set()
         try:
@@ -190,6 +214,25 @@ class AlertReader:
                 _log.info("caught_up", partitions=len(partitions))
         except KafkaError as error:
             _log.warning("kafka_away", reason=type(error).__name__)
+
+
+    def _notice_lag(self, consumer: KafkaConsumer) -> None:
+        """Say now and then how much there is still to be read."""
+        if time.monotonic() < self._say_lag_at:
+            return
+        self._say_lag_at = time.monotonic() + _LAG_SECONDS
+        lag = dict.fromkeys(_OURS, 0)
+        try:
+            for each in consumer.assignment():
+                position = consumer.position(each, timeout_ms=_POLL_MS)   # or it waits for as long as Kafka is away
+                if position is None:
+                    return
+                lag[each.topic] += max(0, (consumer.highwater(each) or 0) - position)
+        except KafkaError as error:
+            _log.warning("kafka_away", reason=type(error).__name__)
+            return
+        for topic, count in lag.items():
+            self.metrics.lag.labels(topic).set(count)
 
 
 @dataclass(slots=True)
@@ -206,14 +249,18 @@ class StaffReader:
     now: Callable[[], datetime]
     changed: Callable[[], None]
     metrics: Metrics
+    last_known: LastKnown
     read: threading.Event = field(default_factory=threading.Event)
     _consumer: KafkaConsumer | None = None
     _ends: dict[TopicPartition, int] = field(default_factory=dict)
     _reported: dict[TopicPartition, int] = field(default_factory=dict)
+    _touched: set[str] = field(default_factory=set)
 
     def run_once(self) -> None:
         """Read what there is."""
         if self._consumer is None:
+            self.last_known.recall()
+            self._touched = self.directory.refs   # who is not on the topic any more has gone
             self._consumer = self._open()
         batches = self._consumer.poll(timeout_ms=_POLL_MS)
         for partition, records in batches.items():
@@ -225,16 +272,21 @@ class StaffReader:
                 self._consumer.commit()
             except KafkaError as error:
                 _log.warning("commit_failed", topic=STAFF, reason=type(error).__name__)
-            if self.read.is_set():
+        if self.read.is_set():
+            if self._touched:
+                self.last_known.keep(self._touched)
                 self.changed()
-        if not self.read.is_set():
-            try:
-                done = all(self._consumer.position(each) >= end for each, end in self._ends.items())
-            except KafkaError:
-                return
-            if done:
-                self.read.set()
-                _log.info("staff_read", count=len(self.directory))
+                self._touched.clear()
+            return
+        try:
+            done = all(self._consumer.position(each) >= end for each, end in self._ends.items())
+        except KafkaError:
+            return
+        if done:
+            self.last_known.keep(self._touched)
+            self._touched.clear()
+            self.read.set()
+            _log.info("staff_read", count=len(self.directory))
 
     def close(self) -> None:
         """Stop reading."""
@@ -260,21 +312,34 @@ class StaffReader:
             case Gone(key):
                 result = "gone"
                 self.directory.remove(key)
+                self._touched.add(key)
             case _:
                 result = "taken"
                 self.directory.put(message)
+                self._touched.add(message.worker_ref)
         self.metrics.records.labels(STAFF, result).inc()
         return True
 
 
 @dataclass(slots=True)
 class Publisher:
-    """Sends what is to be published, in its order, and forgets it once Kafka has acknowledged it."""
+    """Sends what is to be published, in its order, and forgets it once Kafka has acknowledged it.
+
+    Of several instances one does, or a record would be overtaken by an older one of the same key. What is in doubt, because
+    somebody may have sent it and not lived to write that down, is sent again, but for what a later record in doubt has made out
+    of date: a provider's message that has come to its end does not come back from there.
+    """
 
     producer: KafkaProducer
     database: Database
     metrics: Metrics
     _under_way: list[tuple[Pending, list[Any]]] = field(default_factory=list)
+    _lead: Lead = field(init=False)
+    _in_doubt: bool = True
+
+    def __post_init__(self) -> None:
+        """Nobody leads yet."""
+        self._lead = Lead(self.database, PUBLISHING)
 
     def run_once(self) -> bool:
         """Send the next ones, or see what became of those under way; whether there was anything to do."""
@@ -290,22 +355,37 @@ class Publisher:
         while self.run_once() and time.monotonic() < deadline:
             time.sleep(0.01)
 
+    def close(self) -> None:
+        """Let another instance publish."""
+        self._lead.close()
+
     def _send(self) -> bool:
         with self.database.read() as connection:
+            if not oldest(connection, 1):
+                self._lead.keep()
+                return False
+        if not self._lead.held():
+            self._in_doubt = True
+            return False
+        with self.database.read() as connection:   # whoever led before may have sent it meanwhile
             pending = oldest(connection, _AT_ONCE)
+        if self._in_doubt:
+            pending = without_outdated(pending)
         try:
             for each in pending:
                 self._under_way.append((each, [self.producer.send(each.topic, value=each.value, key=key.encode())
                                                for key in each.keys]))
         except KafkaError as error:   # not even where to send it is known: the rest is sent later
+            self._in_doubt = True
             _log.warning("kafka_away", reason=type(error).__name__)
         return bool(pending)
 
     def _settle(self) -> None:
         # All from the first that failed is sent again, in order, so that the last record of a key is the true one.
         done = list(takewhile(lambda each: all(future.succeeded() for future in each[1]), self._under_way))
-        if len(done) < len(self._under_way):
-            failed = next(future for future in self._under_way[len(done)][1] if not future.succeeded())
+        failed_at, self._in_doubt = len(done) if len(done) < len(self._under_way) else None, True
+        if failed_at is not None:
+            failed = next(future for future in self._under_way[failed_at][1] if not future.succeeded())
             _log.warning("kafka_away", reason=type(failed.exception).__name__)
         self._under_way = []
         if done:
@@ -313,3 +393,4 @@ class Publisher:
                 forget(connection, [each for each, _ in done])
             for each, _ in done:
                 self.metrics.published.labels(each.topic).inc(len(each.keys))
+        self._in_doubt = failed_at is not None

@@ -3,7 +3,7 @@
     pending -> sending -> accepted -> sent -> delivered | undelivered | failed
                   |  \\-> pending (definitely not sent)
                   \\----> uncertain -> accepted ... (found) | pending (looked for twice in vain: possible duplicate)
-    pending -> dropped (nothing left to say)
+    pending -> dropped (nothing left to say, or in trial)
 
 Nothing leaves a final state. A claim is one statement. That a call did not lead to a message is recorded only by who still has
 the claim; that it did is evidence, whoever brings it.
@@ -11,6 +11,7 @@ the claim; that it did is evidence, whoever brings it.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,28 +20,36 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from keepintouch.runtime.logs import get_logger
 from schemas.notifications import FINAL_STATES
 from services.notifier.book import insert_new
 from services.notifier.channels import Accepted, Fault, NotSent, Outcome, Refused, Seen, Uncertain
-from services.notifier.publications import new_id, note_message, note_step
+from services.notifier.publications import how_far, new_id, note_message, note_step
+from services.notifier.recipient import Recipient
 from services.notifier.release import Release
 from services.notifier.replies import REF_LENGTHS, new_ref
 from services.notifier.tables import alert, line, message, provider_event, step, unreachable
 
 Row = RowMapping
 
+_log = get_logger(__name__)
+
 LOOKS = 2
 """How often an uncertain message is looked for in vain before it is sent again."""
 
 _RANK = {"pending": 0, "sending": 0, "uncertain": 0, "accepted": 1, "sent": 2, "delivered": 3, "undelivered": 3, "failed": 3,
          "dropped": 3}
-_DEAD_NUMBER = frozenset({"30005", "30006", "21610"})   # no such handset; a landline; opted out
-_OUT_OF_REACH = "30003"
-_OUT_OF_REACH_WAIT = timedelta(minutes=5)
+_DEAD_ADDRESS = frozenset({"30005", "30006", "21610",   # Twilio: no such handset; a landline; opted out
+                           "permanent"})                # Notify: no such number or mailbox
+_AGAIN = frozenset({"30003",                            # Twilio: out of reach
+                    "temporary", "technical"})          # Notify: out of reach, or full; never handed to a network
+_AGAIN_WAIT = timedelta(minutes=5)
 _CONFIGURATION_WAIT = timedelta(minutes=1)
+_ASK_FOR = timedelta(days=3)   # after that no provider has anything new to say: Notify itself gives up after 72 hours
 _LONGEST_WAIT = timedelta(minutes=1)
 _UNKNOWN_WAIT = timedelta(minutes=15)
 _TRIES_AT_A_REF = 5
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +86,51 @@ def create(connection: Connection, release: Release, template: str, moment: Mome
         note_step(connection, [known["alert_id"]], known["step"], "merged", moment.now, "already_told", recipient.worker.ref)
     if not lines:
         return None
-    connection.execute(sa.insert(message).values(
-        id=message_id, council=release.council, recipient_ref=recipient.worker.ref, channel=recipient.channel,
-        address=recipient.address, template=template, ref=_free_ref(connection), urgent=release.urgent, state="pending",
-        created_at=moment.now, changed_at=moment.now, attempts=0, next_try_at=moment.real, fence=0, provider_turn=0, looks=0,
-        possible_duplicate=False, sent_again=False))
-    connection.execute(sa.insert(line), list(lines.values()))
+    for known in _earlier(list(lines.values())):   # the record of the message is the furthest step's
+        note_step(connection, [known["alert_id"]], known["step"], "merged", moment.now, "with_later_step", recipient.worker.ref)
+    put(connection, message_id, release.council, recipient, template, list(lines.values()), moment, urgent=release.urgent)
     return message_id
+
+
+def _earlier(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of which a later step of the same alert goes with the same message."""
+    furthest = {each["alert_id"]: each["step"] for each in sorted(lines, key=lambda each: how_far(each["step"]))}
+    return [each for each in lines if furthest[each["alert_id"]] != each["step"]]
+
+
+def put(connection: Connection, message_id: str, council: str, recipient: Recipient, template: str,
+        lines: Sequence[Mapping[str, Any]], moment: Moment, *, urgent: bool = False,
+        counts: Mapping[str, int] | None = None) -> None:
+    """Put a message and its lines into the outbox; one about nothing is not made. `counts`: what it says, if that is fixed."""
+    if not lines:
+        return
+    connection.execute(sa.insert(message).values(
+        id=message_id, council=council, recipient_ref=recipient.worker.ref, channel=recipient.channel,
+        address=recipient.address, template=template, ref=_free_ref(connection), urgent=urgent, state="pending",
+        created_at=moment.now, changed_at=moment.now, attempts=0, next_try_at=moment.real, fence=0, provider_turn=0, looks=0,
+        possible_duplicate=False, sent_again=False, counts=counts))
+    connection.execute(sa.insert(line), list(lines))
+
+
+def full_until(connection: Connection, recipient_ref: str, cap: int, now: datetime) -> datetime | None:
+    """Until when a recipient has had as many messages as they get in an hour; None: they may have more."""
+    latest = list(connection.scalars(
+        sa.select(message.c.created_at).where(message.c.recipient_ref == recipient_ref, message.c.created_at > now - _HOUR,
+                                              message.c.state != "dropped")
+        .order_by(message.c.created_at.desc()).limit(cap)))
+    return latest[-1] + _HOUR if len(latest) == cap else None
 
 
 def is_pending(connection: Connection, moment: Moment) -> bool:
     """Whether there is anything to claim; for a glance that takes no lock."""
     return _any(connection, message.c.state == "pending", message.c.next_try_at <= moment.real)
+
+
+def oldest(connection: Connection, states: Sequence[str]) -> dict[str, datetime]:
+    """When the oldest message of each of these states was made; states of none are left out."""
+    made = sa.func.min(message.c.created_at)
+    return {row[0]: row[1] for row in connection.execute(
+        sa.select(message.c.state, made).where(message.c.state.in_(states)).group_by(message.c.state))}
 
 
 def has_doubts(connection: Connection, moment: Moment) -> bool:
@@ -99,7 +141,12 @@ def has_doubts(connection: Connection, moment: Moment) -> bool:
 
 def is_silent(connection: Connection, moment: Moment, after: timedelta) -> bool:
     """Whether there is any message to ask about."""
-    return _any(connection, message.c.state.in_(("accepted", "sent")), message.c.asked_at <= moment.real - after)
+    return _any(connection, *_silent(moment, after))
+
+
+def _silent(moment: Moment, after: timedelta) -> tuple[sa.ColumnElement[bool], ...]:
+    return (message.c.state.in_(("accepted", "sent")), message.c.asked_at <= moment.real - after,
+            message.c.attempted_at > moment.real - _ASK_FOR)
 
 
 def _any(connection: Connection, *where: sa.ColumnElement[bool]) -> bool:
@@ -118,9 +165,10 @@ def claim(connection: Connection, owner: str, moment: Moment, lease: timedelta) 
         .returning(*message.c)).mappings().one_or_none()
 
 
-def begin(connection: Connection, claimed: Row, *, template: str, body: str, provider: str, moment: Moment) -> Row:
+def begin(connection: Connection, claimed: Row, *, template: str, body: str, provider: str, moment: Moment,
+          subject: str | None = None) -> Row:
     """A claimed message has got its words and its provider: from here on it counts as being sent."""
-    row = _set(connection, claimed["id"], template=template, body=body, provider=provider)
+    row = _set(connection, claimed["id"], template=template, subject=subject, body=body, provider=provider)
     note_message(connection, row, moment.now)
     return row
 
@@ -132,8 +180,26 @@ def drop(connection: Connection, claimed: Row, reason: str, moment: Moment) -> N
 
 
 def postpone(connection: Connection, claimed: Row, until_real: datetime, moment: Moment) -> None:
-    """It may not go out now, and may have gone out before, so it stays what it is."""
-    _set(connection, claimed["id"], state="pending", next_try_at=until_real, changed_at=moment.now, owner=None, lease_until=None)
+    """It may not go out now, and may have gone out before, so it stays what it is; no attempt is used up."""
+    _set(connection, claimed["id"], state="pending", next_try_at=until_real, changed_at=moment.now, owner=None, lease_until=None,
+         attempts=claimed["attempts"] - 1)
+
+
+def hold_in_trial(connection: Connection, claimed: Row, moment: Moment) -> None:
+    """Nobody else gets anything in trial, not even what was made before it: held, and not sent later."""
+    row = _set(connection, claimed["id"], state="dropped", reason="trial", changed_at=moment.now, owner=None, lease_until=None)
+    for alert_id, key in connection.execute(sa.select(line.c.alert_id, line.c.step).where(line.c.message_id == row["id"])):
+        note_step(connection, [alert_id], key, "held", moment.now, "trial", row["recipient_ref"])
+
+
+def hurry(connection: Connection, moment: Moment, council: str | None = None, channel: str | None = None) -> None:
+    """A provider that had stopped goes on: what waits for it (default: for any) goes out now. But for what was sent once to a
+    handset out of reach: for that it is too early.
+    """
+    named = ((message.c.council, council), (message.c.channel, channel))
+    mine = [column == value for column, value in named if value is not None]
+    connection.execute(sa.update(message).where(message.c.state == "pending", message.c.next_try_at > moment.real,
+                                                ~message.c.sent_again, *mine).values(next_try_at=moment.real))
 
 
 def take_back(connection: Connection, claimed: Row, reason: str, moment: Moment) -> None:
@@ -143,12 +209,18 @@ def take_back(connection: Connection, claimed: Row, reason: str, moment: Moment)
     connection.execute(sa.delete(line).where(line.c.message_id == claimed["id"]))
 
 
-def record(connection: Connection, claimed: Row, outcome: Outcome, moment: Moment, uncertain_after: timedelta) -> bool:
-    """Write down what a call led to; False if the lease had been lost meanwhile (an acceptance is still taken as evidence)."""
+def record(connection: Connection, claimed: Row, outcome: Outcome, moment: Moment, uncertain_after: timedelta,
+           following: int | None = None) -> bool:
+    """Write down what a call led to; False if the lease had been lost meanwhile (an acceptance is still taken as evidence).
+
+    `following`: which provider is to be tried at once with what this one definitely did not send; None: none of them.
+    """
     if isinstance(outcome, Accepted):
         seen = Seen(outcome.provider_id, outcome.state)
         return evidence(connection, claimed["id"], claimed["provider"], seen, moment) is not Evidence.OTHER_ATTEMPT
     values = _after(claimed, outcome, moment, uncertain_after)
+    if values["state"] == "pending":
+        values |= {"provider_turn": following or 0} | ({"next_try_at": moment.real} if following is not None else {})
     row = connection.execute(
         sa.update(message).where(message.c.id == claimed["id"], message.c.owner == claimed["owner"],
                                  message.c.fence == claimed["fence"], message.c.state == "sending")
@@ -169,7 +241,7 @@ def _after(claimed: Row, outcome: Refused | NotSent | Uncertain, moment: Moment,
     if isinstance(outcome, NotSent):
         wait = timedelta(seconds=2.0 ** min(claimed["attempts"], 6) * random.uniform(0.5, 1))  # noqa: S311 – jitter
         wait = max(min(wait, _LONGEST_WAIT), outcome.retry_after or timedelta())
-        return {"state": "pending", "next_try_at": moment.real + wait, "provider_turn": claimed["provider_turn"] + 1}
+        return {"state": "pending", "next_try_at": moment.real + wait}
     if outcome.fault is Fault.CONFIGURATION:   # no attempt is used up by what only an operator can put right
         return {"state": "pending", "next_try_at": moment.real + _CONFIGURATION_WAIT, "attempts": claimed["attempts"] - 1}
     if outcome.fault is Fault.UNKNOWN:
@@ -182,10 +254,10 @@ def evidence(connection: Connection, message_id: str, provider: str, seen: Seen,
     row = connection.execute(sa.select(message).where(message.c.id == message_id).with_for_update()).mappings().one_or_none()
     if row is None:
         return Evidence.UNKNOWN
-    over = row["provider_id"] is None and connection.scalar(
-        sa.select(provider_event.c.id).where(
-            provider_event.c.provider == provider, provider_event.c.provider_id == seen.provider_id,
-            provider_event.c.status.in_(sorted(FINAL_STATES))).limit(1)) is not None
+    over = row["provider_id"] is None and connection.scalar(sa.select(provider_event.c.id).where(
+        provider_event.c.message_id == message_id, provider_event.c.provider == provider,
+        provider_event.c.provider_id == seen.provider_id,
+        provider_event.c.status.in_(sorted(FINAL_STATES))).limit(1)) is not None
     insert_new(connection, provider_event, {
         "provider": provider, "message_id": message_id, "provider_id": seen.provider_id, "status": seen.state,
         "code": seen.code, "received_at": moment.now})
@@ -204,17 +276,20 @@ def evidence(connection: Connection, message_id: str, provider: str, seen: Seen,
 
 
 def _not_delivered(connection: Connection, row: Row, seen: Seen, moment: Moment) -> None:
-    if seen.code in _DEAD_NUMBER:
+    if seen.code in _DEAD_ADDRESS:
         pass_on(connection, row, f"{row['provider']}_{seen.code}", moment)
-    elif seen.code == _OUT_OF_REACH and not row["sent_again"]:
+    elif seen.code in _AGAIN and not row["sent_again"]:
         # A new message at the provider: what it says of the first is about another attempt from here on.
-        _set(connection, row["id"], state="pending", provider_id=None, sent_again=True,
-             next_try_at=moment.real + _OUT_OF_REACH_WAIT)
+        turn = row["provider_turn"] + (row["provider"] == "notify")   # which has tried for three days
+        _set(connection, row["id"], state="pending", provider_id=None, sent_again=True, next_try_at=moment.real + _AGAIN_WAIT,
+             provider_turn=turn)
 
 
 def pass_on(connection: Connection, row: Row, reason: str, moment: Moment) -> None:
     """An address does not work: from now on others are found in its stead, and for these alerts at once."""
     insert_new(connection, unreachable, {"address": row["address"], "reason": reason, "since": moment.now})
+    _log.error("recipient_unreachable", worker_ref=row["recipient_ref"], channel=row["channel"], provider=row["provider"],
+               reason=reason, notification_id=row["id"])
     _return_steps(connection, row["id"], moment)
 
 
@@ -263,7 +338,7 @@ def not_found(connection: Connection, looked_for: Row, moment: Moment) -> bool:
 
 def to_ask_about(connection: Connection, moment: Moment, after: timedelta, limit: int = 20) -> list[Row]:
     """Messages of which nothing has been heard for long; the next time is set."""
-    due = (sa.select(message.c.id).where(message.c.state.in_(("accepted", "sent")), message.c.asked_at <= moment.real - after)
+    due = (sa.select(message.c.id).where(*_silent(moment, after))
            .order_by(message.c.asked_at).limit(limit).with_for_update(skip_locked=True))
     return list(connection.execute(sa.update(message).where(message.c.id.in_(due)).values(asked_at=moment.real)
                                    .returning(*message.c)).mappings().all())

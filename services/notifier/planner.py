@@ -3,8 +3,7 @@ recipient and release into the outbox. SQL around the pure decisions of `release
 """
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,25 +11,28 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from keepintouch.calendar import london_day
 from keepintouch.councils import Councils
+from keepintouch.ladders.ladder import Calendar, Target
+from keepintouch.ladders.schedule import BACKFILL
+from keepintouch.runtime.database import Database
 from keepintouch.runtime.logs import get_logger
-from schemas.staff import MessageChannel
 from services.notifier import outbox
-from services.notifier.book import BACKFILL, sync_steps
-from services.notifier.database import Database
+from services.notifier.appeals import Appeals
+from services.notifier.book import sync_steps
 from services.notifier.directory import Directory
-from services.notifier.ladder import Calendar, Target
 from services.notifier.metrics import Metrics
+from services.notifier.office import Around, Office, take_turn
 from services.notifier.outbox import Moment
 from services.notifier.publications import note_step
-from services.notifier.recipient import Circumstances, Concern
-from services.notifier.release import Gather, Guard, HeldReason, Hold, Release, WaitingStep, look, no_guard, plan
-from services.notifier.tables import alert, step, turn, unreachable
+from services.notifier.recipient import Concern
+from services.notifier.release import Gather, HeldReason, Hold, Release, WaitingStep, look, plan
+from services.notifier.storms import Storms
+from services.notifier.tables import alert, backfill, step
+from services.notifier.weekly import WeeklyMessages
 from services.notifier.wording import template_of
 
-BACKFILL_QUIET = 10.0
-"""Real seconds without a further backfill alert of a council before its summaries go out."""
+BACKFILL_QUIET = timedelta(seconds=10)
+"""Real time without a further backfill alert of a council before its summaries go out."""
 
 _AT_ONCE = 2000   # steps looked at in one transaction
 
@@ -48,35 +50,47 @@ class Planner:
     gather: timedelta
     may_get: Callable[[str], bool]
     metrics: Metrics
-    guard: Guard = no_guard
-    monotonic: Callable[[], float] = time.monotonic
-    _backfill_since: dict[str, float] = field(default_factory=dict)
+    hourly_cap: int = 60
+    office: Office = field(init=False)
+    appeals: Appeals = field(init=False)
+    _storms: Storms = field(init=False)
+    _weekly: WeeklyMessages = field(init=False)
 
-    def backfill_came(self, councils: Iterable[str]) -> None:
-        """Backfill alerts of these councils have just been read: their summaries wait."""
-        now = self.monotonic()
-        self._backfill_since.update(dict.fromkeys(councils, now))
+    def __post_init__(self) -> None:
+        """Who helps."""
+        self.office = Office(self.database, self.directory, self.councils, self.moment, self.may_get, self.metrics)
+        self.appeals = Appeals(self.office)
+        self._storms, self._weekly = Storms(self.office, self.gather), WeeklyMessages(self.office)
 
     def run_once(self) -> int:
         """Look at what is due and release what has been gathered long enough; return how many messages were made."""
         self._settle_backfill()
         while self._look() == _AT_ONCE:
             pass
-        return sum(self._release(recipient) for recipient in self._recipients())
+        ready = self._ready()
+        for council in sorted({council for council, _ in ready}):
+            self._storms.hold_back(council)
+        made = sum(self._release(recipient) for _, recipient in ready)
+        return made + self.appeals.run_once() + self._weekly.run_once()
 
     def staff_changed(self) -> None:
         """Who waited for somebody's return, or for anybody at all, may have found someone."""
+        now = self.moment().now
         with self.database.write() as connection:
             connection.execute(sa.update(step).where(
                 step.c.state == "waiting", step.c.look_at.is_not(None),
-                step.c.reason.in_((HeldReason.NOT_WORKING, HeldReason.NOBODY))).values(look_at=self.moment().now))
+                step.c.reason.in_((HeldReason.NOT_WORKING, HeldReason.NOBODY))).values(look_at=now))
+        self.appeals.staff_changed()
 
     def _settle_backfill(self) -> None:
-        quiet = [council for council, since in list(self._backfill_since.items())
-                 if self.monotonic() - since >= BACKFILL_QUIET]
-        for council in quiet:
-            del self._backfill_since[council]
+        """Let go the summaries of councils of which nothing has come for long enough, to whichever instance."""
+        quiet = backfill.c.came_at <= self.moment().real - BACKFILL_QUIET
+        with self.database.read() as connection:
+            councils = connection.scalars(sa.select(backfill.c.council).where(quiet)).all()
+        for council in councils:
             with self.database.write() as connection:
+                if not connection.execute(sa.delete(backfill).where(backfill.c.council == council, quiet)).rowcount:
+                    continue   # something has come meanwhile
                 mine = sa.select(alert.c.alert_id).where(alert.c.council == council, alert.c.status == "open")
                 connection.execute(sa.update(step).where(
                     step.c.state == "waiting", step.c.key == BACKFILL, step.c.look_at.is_(None),
@@ -88,17 +102,20 @@ class Planner:
             if connection.scalar(self._due(self.moment().now).with_only_columns(step.c.id).limit(1)) is None:
                 return 0
         with self.database.write() as connection:
-            _take_turn(connection)
+            take_turn(connection)
             now = self.moment().now
-            around = _Around(self, connection, now)
+            around = Around(self.office, connection, now)
             rows = connection.execute(self._due(now).limit(_AT_ONCE)).mappings().all()
             held: list[tuple[Any, Hold]] = []
+            gathered: dict[int, Gather] = {}
             for row in rows:
-                decision = look(_waiting(row), around.of(row["council"], _calendar(row)), now, self.gather)
+                # From now on, not from when it was due: what is read late, or after a start, is one release too.
+                decision = look(_waiting(row, now), around.of(row["council"], _calendar(row)), now, self.gather)
                 if isinstance(decision, Hold):
                     held.append((row, decision))
                 else:
-                    _gather(connection, row["id"], decision)
+                    gathered[row["id"]] = decision
+            _gather(connection, gathered)
             self._hold(connection, held, now)
             return len(rows)
 
@@ -108,42 +125,56 @@ class Planner:
                 .order_by(step.c.look_at))
 
     def _hold(self, connection: Connection, held: Sequence[tuple[Any, Hold]], now: datetime) -> None:
+        if not held:
+            return
+        connection.execute(
+            sa.update(step).where(step.c.id == sa.bindparam("the_id")).values(
+                state="waiting", look_at=sa.bindparam("until"), release_at=None, reason=sa.bindparam("why"),
+                recipient_ref=sa.bindparam("who")),
+            [{"the_id": row["id"], "until": hold.until, "why": str(hold.reason),
+              "who": hold.recipient_ref or row["recipient_ref"]} for row, hold in held])
         for row, hold in held:
-            connection.execute(sa.update(step).where(step.c.id == row["id"]).values(
-                state="waiting", look_at=hold.until, release_at=None, reason=str(hold.reason),
-                recipient_ref=hold.recipient_ref))
             if row["reason"] != hold.reason:
                 self.metrics.held.labels(str(hold.reason)).inc()
                 note_step(connection, [row["alert_id"]], row["key"], "held", now, str(hold.reason), hold.recipient_ref)
                 if hold.reason is HeldReason.NOBODY:
                     _log.error("nobody_to_tell", alert_id=row["alert_id"], step=row["key"], council=row["council"])
 
-    def _recipients(self) -> list[str]:
-        """For whom something has been gathered long enough."""
+    def _ready(self) -> list[tuple[str, str]]:
+        """For whom something has been gathered long enough: council and recipient."""
         with self.database.read() as connection:
-            return list(connection.scalars(sa.select(step.c.recipient_ref).distinct().where(
-                step.c.state == "gathering", step.c.release_at <= self.moment().now)))
+            rows = connection.execute(
+                sa.select(alert.c.council, step.c.recipient_ref).distinct().join(alert, alert.c.alert_id == step.c.alert_id)
+                .where(step.c.state == "gathering", step.c.release_at <= self.moment().now,
+                       alert.c.council.in_(self.councils.slugs))).all()
+        return sorted((row.council, row.recipient_ref) for row in rows)
 
     def _release(self, recipient_ref: str) -> int:
         """Release all that is being gathered for one recipient; return how many messages that makes."""
         with self.database.write() as connection:
-            _take_turn(connection)
+            take_turn(connection)
             moment = self.moment()
             rows = {row["id"]: row for row in connection.execute(
                 sa.select(step, *_ALERT_COLUMNS).join(alert, alert.c.alert_id == step.c.alert_id)
                 .where(step.c.state == "gathering", step.c.recipient_ref == recipient_ref,
                        alert.c.council.in_(self.councils.slugs)).order_by(step.c.due_at, step.c.id)
                 .with_for_update(of=[alert, step])).mappings()}
-            around = _Around(self, connection, moment.now)
-            planned = plan(((_waiting(row), recipient_ref) for row in rows.values()),
-                           lambda waiting: around.of(waiting.concern.council, waiting.calendar), moment.now, self.gather,
-                           self.guard)
-            self._hold(connection, [(rows[key], hold) for key, hold in planned.held.items()], moment.now)
-            for key, decision in planned.moved.items():
-                _gather(connection, key, decision)
-            made = sum(self._send(connection, release, moment) for release in planned.releases)
-            sync_steps(connection, {waiting.alert_id for each in planned.releases for waiting, _ in each.steps}, moment.now)
-            return made
+            around = Around(self.office, connection, moment.now)
+            planned = plan(((_waiting(row, row["due_at"]), recipient_ref) for row in rows.values()),
+                           lambda waiting: around.of(waiting.concern.council, waiting.calendar), moment.now, self.gather)
+            full_until = outbox.full_until(connection, recipient_ref, self.hourly_cap, moment.now)
+            releases = planned.releases if full_until is None else ()
+            over = {waiting.id: Hold(HeldReason.HOURLY_CAP, full_until, recipient_ref)
+                    for each in planned.releases for waiting, _ in each.steps} if full_until is not None else {}
+            self._hold(connection, [(rows[key], hold) for key, hold in {**planned.held, **over}.items()], moment.now)
+            _gather(connection, planned.moved)
+            made = sum(self._send(connection, release, moment) for release in releases)
+            sync_steps(connection, {waiting.alert_id for each in releases for waiting, _ in each.steps}, moment.now)
+        if over:
+            urgent = sum(each.urgent for each in planned.releases)
+            (_log.error if urgent else _log.warning)("hourly_cap", worker_ref=recipient_ref, count=len(over),
+                                                     kind="critical" if urgent else None)
+        return made
 
     def _send(self, connection: Connection, release: Release, moment: Moment) -> bool:
         """Make one release's message, or in trial record that there would have been one."""
@@ -161,58 +192,35 @@ class Planner:
         template = template_of({waiting.key for waiting, _ in release.steps}, {waiting.target for waiting, _ in release.steps})
         message_id = outbox.create(connection, release, template, moment)
         if message_id is not None:
-            self.metrics.released.labels(template).inc()
+            self.metrics.released.labels(release.council, template).inc()
             _log.info("released", notification_id=message_id, council=release.council, kind=str(template),
                       count=len(release.steps), worker_ref=release.recipient.worker.ref)
         return message_id is not None
 
 
 _ALERT_COLUMNS = (alert.c.council, alert.c.adviser_ref, alert.c.team_ref, alert.c.manager_stands_in, alert.c.severity,
-                  alert.c.ladder, alert.c.critical_at)
+                  alert.c.ladder, alert.c.critical_at, alert.c.storm_id, alert.c.held_until, alert.c.held_noted_at)
 
 
-@dataclass(slots=True)
-class _Around:
-    """Circumstances for each council and calendar, worked out once in a transaction."""
-
-    planner: Planner
-    connection: Connection
-    now: datetime
-    _known: dict[tuple[str, Calendar], Circumstances] = field(default_factory=dict)
-    _dead: frozenset[str] | None = None
-
-    def of(self, slug: str, calendar: Calendar) -> Circumstances:
-        if self._dead is None:
-            self._dead = frozenset(self.connection.scalars(sa.select(unreachable.c.address)))
-        if (slug, calendar) not in self._known:
-            council = self.planner.councils.councils[slug]
-            channels: set[MessageChannel] = set()
-            if council.channels.sms:
-                channels.add("sms")
-            if council.channels.email:
-                channels.add("email")
-            self._known[slug, calendar] = Circumstances(
-                self.planner.directory, london_day(self.now), calendar, council.fallback, frozenset(channels),
-                self._dead.__contains__)
-        return self._known[slug, calendar]
-
-
-def _take_turn(connection: Connection) -> None:
-    """Wait until no other instance plans; the turn ends with the transaction."""
-    connection.execute(sa.update(turn).where(turn.c.name == "planner").values(count=turn.c.count + 1))
-
-
-def _gather(connection: Connection, step_id: int, decision: Gather) -> None:
-    connection.execute(sa.update(step).where(step.c.id == step_id).values(
-        state="gathering", look_at=None, recipient_ref=decision.recipient.worker.ref, release_at=decision.release_at))
+def _gather(connection: Connection, gathered: Mapping[int, Gather]) -> None:
+    if gathered:
+        connection.execute(
+            sa.update(step).where(step.c.id == sa.bindparam("the_id")).values(
+                state="gathering", look_at=None, recipient_ref=sa.bindparam("who"), release_at=sa.bindparam("at")),
+            [{"the_id": key, "who": each.recipient.worker.ref, "at": each.release_at} for key, each in gathered.items()])
 
 
 def _calendar(row: Any) -> Calendar:
     return Calendar(row["ladder"]["calendar"])
 
 
-def _waiting(row: Any) -> WaitingStep:
+def _waiting(row: Any, since: datetime) -> WaitingStep:
     concern = Concern(row["council"], row["adviser_ref"], row["team_ref"], row["manager_stands_in"])
-    since = row["look_at"] if row["look_at"] is not None else row["due_at"]
     return WaitingStep(row["id"], row["alert_id"], row["episode"], row["key"], Target(row["target"]), concern, _calendar(row),
-                       row["severity"] == "critical", since)
+                       row["severity"] == "critical", since, row["storm_id"] is not None, _held_since(row))
+
+
+def _held_since(row: Any) -> datetime | None:
+    """Until when a step that was released before is held by what was done afterwards; a hold on others is in the schedule."""
+    released, noted = row["released_at"], row["held_noted_at"]
+    return row["held_until"] if released is not None and noted is not None and noted > released else None

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -11,8 +11,11 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from keepintouch.runtime.topics import ALERT_ACTIONS, NOTIFICATIONS
 from schemas.actions import AlertAction
-from schemas.notifications import Notification, NotificationState
+from schemas.notifications import FINAL_STATES, Notification, NotificationState
 from services.notifier.tables import line, publication
+
+MOST_IDS = 250
+"""A message about more alerts names so many in each record, or ten thousand alerts would be gigabytes of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +41,35 @@ def note_step(connection: Connection, alert_ids: Iterable[str], key: str, state:
 
 
 def note_message(connection: Connection, message: RowMapping, at: datetime, *, reason: str | None = None) -> None:
-    """Publish the state a message is in, under the key of every alert it is about.
+    """Publish the state a message is in, under the key of every alert it is about; of very many alerts in parts.
 
-    Without another reason, the one given is past whom it came to its recipient.
+    Each alert has one record, also where several of its steps went into the message: the furthest step's. Without another
+    reason, the one given is past whom it came to its recipient.
     """
-    rows = connection.execute(sa.select(line.c.alert_id, line.c.step, line.c.hops).where(line.c.message_id == message["id"])
-                              .order_by(line.c.alert_id, line.c.step)).all()
-    alert_ids = [UUID(key) for key in dict.fromkeys(row.alert_id for row in rows)]
-    keys: dict[tuple[str, str | None], list[str]] = {}
-    for row in rows:
-        keys.setdefault((row.step, reason or row.hops), []).append(row.alert_id)
+    lines = connection.execute(sa.select(line.c.alert_id, line.c.step, line.c.hops).where(line.c.message_id == message["id"])
+                               .order_by(line.c.alert_id)).all()
+    furthest = {row.alert_id: row for row in sorted(lines, key=lambda row: how_far(row.step))}
+    every = sorted(furthest)
+    part_of = {key: number // MOST_IDS for number, key in enumerate(every)}
+    keys: dict[tuple[str, str | None, int], list[str]] = {}
+    for row in map(furthest.__getitem__, every):
+        keys.setdefault((row.step, reason or row.hops, part_of[row.alert_id]), []).append(row.alert_id)
     publications = []
-    for (step, why), mine in keys.items():
+    for (step, why, part), mine in keys.items():
+        alert_ids = [UUID(key) for key in every[part * MOST_IDS:(part + 1) * MOST_IDS]]
         told = Notification(
             notification_id=message["id"], alert_ids=alert_ids, recipient_ref=message["recipient_ref"], ref=message["ref"],
             step=step, channel=message["channel"], provider=message["provider"], template=message["template"],
             state=message["state"], at=at, provider_id=message["provider_id"],
             possible_duplicate=message["possible_duplicate"], reason=why)
-        publications.append({"topic": NOTIFICATIONS, "keys": list(dict.fromkeys(mine)), "value": told.model_dump_json()})
+        publications.append({"topic": NOTIFICATIONS, "keys": mine, "value": told.model_dump_json()})
     if publications:
         connection.execute(sa.insert(publication), publications)
+
+
+def how_far(step: str) -> tuple[bool, int]:
+    """Where a step stands among others of its alert: later ones are greater; what is outside the ladder comes first."""
+    return step.isdigit(), int(step) if step.isdigit() else 0
 
 
 def note_action(connection: Connection, action: AlertAction) -> None:
@@ -70,6 +82,22 @@ def oldest(connection: Connection, limit: int) -> list[Pending]:
     """What is to be published next, in order."""
     rows = connection.execute(sa.select(publication).order_by(publication.c.seq).limit(limit)).all()
     return [Pending(row.seq, row.topic, tuple(row.keys), row.value.encode()) for row in rows]
+
+
+def without_outdated(pending: Sequence[Pending]) -> list[Pending]:
+    """The same, but what is said of a provider's message before its final state, which is among them, goes to nobody."""
+    ends: dict[tuple[str, str], int] = {}
+    told = [Notification.model_validate_json(each.value) if each.topic == NOTIFICATIONS else None for each in pending]
+    for each, one in zip(pending, told, strict=True):
+        if one is not None and one.provider_id is not None and one.state in FINAL_STATES:
+            ends |= {(key, one.provider_id): each.seq for key in each.keys}
+    kept = []
+    for each, one in zip(pending, told, strict=True):
+        if one is not None and one.provider_id is not None:
+            provider_id = one.provider_id
+            each = replace(each, keys=tuple(key for key in each.keys if ends.get((key, provider_id), 0) <= each.seq))
+        kept.append(each)
+    return kept
 
 
 def forget(connection: Connection, published: Sequence[Pending]) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from keepintouch.ladders.ladder import Calendar, Target
 from schemas.staff import MessageChannel
 from services.notifier.directory import WEEKDAYS, Directory, Worker
-from services.notifier.ladder import Calendar, Target
+from services.notifier.numbers import may_be_texted
 
 Unreachable = Callable[[str], bool]
 """Whether an address has been found not to work (opted out, a landline, no such number)."""
@@ -27,6 +28,7 @@ class HopReason(StrEnum):
     ABSENT = "absent"
     NOT_WORKING = "not_working"     # not one of their days
     NO_ADDRESS = "no_address"
+    NO_MOBILE = "no_mobile"         # a number is there, but none that takes texts
     UNREACHABLE = "unreachable"     # the provider says that their number does not work
     HANDED_ON = "handed_on"         # they said that the person is not theirs
 
@@ -91,7 +93,7 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Against what it is decided."""
+    """Against what it is decided. `by_email`: by e-mail to whoever has one, whatever they prefer for the ladder."""
 
     directory: Directory
     day: date
@@ -99,6 +101,8 @@ class Circumstances:
     fallback: str
     channels: frozenset[MessageChannel]
     unreachable: Unreachable
+    closed: frozenset[date] = frozenset()
+    by_email: bool = False
 
 
 def resolve(concern: Concern, target: Target, now: Circumstances) -> Recipient | Waits | Nobody:
@@ -172,14 +176,24 @@ def _reachable(worker: Worker, now: Circumstances, *, any_day: bool) -> HopReaso
     return _address(worker, now)
 
 
+def address_of(worker: Worker, now: Circumstances) -> tuple[MessageChannel, str] | None:
+    """How somebody can be reached, whether or not they work today; None if they cannot be."""
+    found = _address(worker, now)
+    return None if isinstance(found, HopReason) else found
+
+
 def _address(worker: Worker, now: Circumstances) -> HopReason | tuple[MessageChannel, str]:
     if worker.gone:
         return HopReason.GONE
     if not worker.active:
         return HopReason.INACTIVE
-    addresses = [(channel, address) for channel in worker.channels
+    wanted: tuple[MessageChannel, ...] = ("email", "sms") if now.by_email else worker.channels
+    addresses = [(channel, address) for channel in wanted
                  if channel in now.channels and (address := worker.address(channel)) is not None]
     if not addresses:
         return HopReason.NO_ADDRESS
-    usable = [(channel, address) for channel, address in addresses if not now.unreachable(address)]
+    possible = [(channel, address) for channel, address in addresses if channel != "sms" or may_be_texted(address)]
+    if not possible:
+        return HopReason.NO_MOBILE
+    usable = [(channel, address) for channel, address in possible if not now.unreachable(address)]
     return usable[0] if usable else HopReason.UNREACHABLE

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from keepintouch.councils import Councils, unsafe_addresses
+from keepintouch.councils import SMOKE_COUNCIL, Councils, unsafe_addresses
 from keepintouch.runtime.durations import AtLeastASecond, Duration
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.places import deploy_file
@@ -35,6 +35,7 @@ class NotifierSettings(BaseSettings):
     public_base_url: str | None = Field(None, description="the notifier's own address as a provider sees it, without a trailing "
                                                           "slash; left out: no callbacks, what became of a text is polled")
     twilio_base_url: str | None = Field(None, description="only to aim at a stand-in for Twilio")
+    notify_base_url: str | None = Field(None, description="only to aim at a stand-in for GOV.UK Notify")
     notifier_trial: Literal["on", "off"] = Field("on", description="on: only NOTIFIER_TRIAL_ALLOW gets anything")
     notifier_trial_allow: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="numbers (E.164) and e-mail addresses that may get something in trial, comma-separated")
@@ -47,11 +48,15 @@ class NotifierSettings(BaseSettings):
     notifier_look_again: AtLeastASecond = Field(
         timedelta(seconds=60), description="from one look to the next; two before a resend")
     notifier_poll_after: AtLeastASecond = Field(timedelta(minutes=30), description="after this without a callback we ask")
-    notifier_console_file: Path | None = Field(None, description="where the console channel writes texts, one JSON a line; left "
-                                                                 "out: standard error, as a phone would show them")
+    notifier_hourly_cap: int = Field(60, ge=1, le=100, description="so many messages to one recipient in an hour at most; what "
+                                                                   "is over it waits, and goes out as one")
+    notifier_keep: Duration = Field(timedelta(days=400), ge=timedelta(days=90),
+                                    description="how long what is settled stays in the database; 90d at least")
+    notifier_console_file: Path | None = Field(None, description="where the console channel writes messages, one JSON a line; "
+                                                                 "left out: standard error, as a phone would show them")
     keepintouch_demo: Literal["0", "1"] = Field("0", description="1: allow what is unsafe outside a demo or a test")
 
-    @field_validator("public_base_url", "twilio_base_url")
+    @field_validator("public_base_url", "twilio_base_url", "notify_base_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if not value:
@@ -63,7 +68,7 @@ class NotifierSettings(BaseSettings):
     @field_validator("notifier_trial_allow", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
-        return frozenset(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+        return frozenset(filter(None, map(_plain, value.split(",")))) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _lease_outlasts_a_call(self) -> Self:
@@ -78,14 +83,20 @@ class NotifierSettings(BaseSettings):
 
     def may_get(self, address: str) -> bool:
         """Whether anything may go to this number or e-mail address now."""
-        return self.notifier_trial == "off" or address in self.notifier_trial_allow
+        return self.notifier_trial == "off" or _plain(address) in self.notifier_trial_allow
+
+
+def _plain(address: str) -> str:
+    """A number or e-mail address as two of them are compared: without spaces, in lower case."""
+    return "".join(address.split()).casefold()
 
 
 def check_safe(settings: NotifierSettings, councils: Councils) -> None:
     """Refuse what is unsafe outside a demo. Raises UserError with what to do."""
     if settings.demo:
         return
-    for name, address in (("PUBLIC_BASE_URL", settings.public_base_url), ("TWILIO_BASE_URL", settings.twilio_base_url)):
+    for name, address in (("PUBLIC_BASE_URL", settings.public_base_url), ("TWILIO_BASE_URL", settings.twilio_base_url),
+                          ("NOTIFY_BASE_URL", settings.notify_base_url)):
         if address is not None and not address.startswith("https://"):
             raise UserError(f"{name} is plain http, which anybody on the way can read and forge: give an https:// address "
                             "(KEEPINTOUCH_DEMO=1 allows it in a demo)")
@@ -93,7 +104,7 @@ def check_safe(settings: NotifierSettings, councils: Councils) -> None:
         raise UserError(f"{settings.councils_file}: council {unsafe[0]}: sign_in: is plain http: give an https:// address "
                         "(KEEPINTOUCH_DEMO=1 allows it in a demo)")
     for slug, council in sorted(councils.councils.items()):
-        if "console" in council.channels.providers:
+        if "console" in council.channels.providers and slug != SMOKE_COUNCIL:
             raise UserError(f"{settings.councils_file}: council {slug}: channels: console sends nothing to anybody: name "
                             "twilio or another provider (KEEPINTOUCH_DEMO=1 allows it in a demo)")
 

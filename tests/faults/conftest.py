@@ -23,8 +23,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def run(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
-    """New topics, some people, and nobody at work yet. May be given how many partitions there are, else four."""
-    with stage.run(partitions=getattr(request, "param", 4), folder=tmp_path) as ready:
+    """New topics, some people, and nobody at work yet. A test may ask for another run than usual by its parameter."""
+    with stage.run(folder=tmp_path, **getattr(request, "param", {})) as ready:
         yield ready
     stage.mend()
     gc.collect()   # here, where what kafka-python left open disturbs nobody

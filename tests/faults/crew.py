@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keepintouch.runtime.ports import free_port
 from keepintouch.runtime.supervisor import Child, Supervisor
-from tests.processes import free_port
 
 from .traps import Trap
 from .worker import CrashPoint
 
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 120.0
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class Crew:
 
     def status(self, name: str) -> int:
         """How a worker ended; waits until it has."""
-        return self.children._processes[name].wait(30)
+        return self.children._processes[name].wait(120)
 
     def stands_still(self, name: str) -> bool:
         """Whether it was stopped by SIGSTOP."""
@@ -138,24 +138,29 @@ class Crew:
 
     def partitions(self, name: str) -> set[int]:
         """Which a worker looks after, restored; none if it does not answer."""
-        return {int(labels.split('"')[1]) for labels in self.gauges(name, "contact_monitor_heartbeat_timestamp_seconds")}
+        gauges = self.gauges(name, "contact_monitor_heartbeat_timestamp_seconds") or {}
+        return {int(labels.split('"')[1]) for labels in gauges}
 
-    def gauges(self, name: str, metric: str) -> dict[str, float]:
-        """Values of a metric of a worker, by what is between the braces; none if it does not answer."""
+    def gauges(self, name: str, metric: str) -> dict[str, float] | None:
+        """Values of a metric of a worker, by what is between the braces; None if it does not answer."""
         with contextlib.suppress(OSError, urllib.error.URLError), \
-                urllib.request.urlopen(f"http://127.0.0.1:{self.workers[name].port}/metrics", timeout=2) as answer:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.workers[name].port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
             found = (line.removeprefix(metric).rpartition(" ") for line in lines if line.startswith((metric + "{", metric + " ")))
             return {labels.strip("{}"): float(value) for labels, _, value in found}
-        return {}
+        return None
 
     def settled(self) -> bool:
         """Whether all who do not stand still are ready and have looked at everyone, and nobody new waits for a first look."""
         asked = [name for name in self.running if not self.stands_still(name)]
         return bool(asked) and all(
-            self.children._is_ready(self.children._children[name])
-            and not any(self.gauges(name, "contact_monitor_people_settling").values())
-            and not any(self.gauges(name, "contact_monitor_people_not_looked_at").values()) for name in asked)
+            self.children._is_ready(self.children._children[name]) and self._has_none(name, "contact_monitor_people_settling")
+            and self._has_none(name, "contact_monitor_people_not_looked_at") for name in asked)
+
+    def _has_none(self, name: str, metric: str) -> bool:
+        """Whether a worker says that it has nobody of a kind."""
+        gauges = self.gauges(name, metric)
+        return gauges is not None and not any(gauges.values())
 
     def log(self, name: str) -> Path:
         """What a worker said."""

@@ -13,7 +13,7 @@ from keepintouch.runtime.topics import EVENTS
 from .generator import Sent
 
 _LOOK = 0.05
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 120_000
 
 
 class Feeder:

@@ -9,9 +9,8 @@ from .stage import Run
 from .traps import Trap
 from .worker import CrashPoint, Step
 
-MARKS = [pytest.mark.broker, pytest.mark.slow,
-         pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
-"""Of every test with processes. kafka-python forgets to close sockets that could not be connected, as when a broker is away."""
+MARKS = [pytest.mark.broker, pytest.mark.slow]
+"""Of every test with processes."""
 
 
 def zombie(run: Run, step: Step, trap: Trap | None = None) -> None:
@@ -22,11 +21,11 @@ def zombie(run: Run, step: Step, trap: Trap | None = None) -> None:
     run.send(run.generator.roster())
     run.sent()
     run.crew.start("a", at=CrashPoint(step, pause=True), trap=trap)
-    until(lambda: run.crew.stands_still("a"), 60)
+    until(lambda: run.crew.stands_still("a"))
     run.crew.start("b", trap=trap)
     run.crew.wait_ready("b")
     run.send(run.generator.day(run.today, 300))
     run.rest()
     written = run.watch.written()
     run.crew.wake("a")
-    until(lambda: "a" not in run.crew.running or run.watch.written() != written, 30)
+    until(lambda: "a" not in run.crew.running or run.watch.written() != written)

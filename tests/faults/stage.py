@@ -77,7 +77,7 @@ class Stage:
         app_id = f"faults-{next(_runs)}"
         place = folder or self.folder / app_id
         place.mkdir(parents=True, exist_ok=True)
-        with (_fresh_topics(self.kafka, app_id, partitions), Supervisor(stop_within=5) as children,
+        with (_fresh_topics(self.kafka, app_id, partitions), Supervisor(stop_within=60) as children,
               contextlib.closing(Watch(self.kafka, app_id)) as watch, Feeder(self.kafka) as feeder):
             yield Run(self, watch, place, children, feeder, Generator(seed, people, partitions, FIRST_DAY), day, session)
 
@@ -132,11 +132,11 @@ class Run:
         """Write records; returns at once."""
         self.feeder.send(records, within)
 
-    def sent(self, within: float = 60.0) -> None:
+    def sent(self, within: float = 240.0) -> None:
         """Return when all that was given is on the topic."""
         until(lambda: self.feeder.done, within)
 
-    def rest(self, within: float = 60.0) -> None:
+    def rest(self, within: float = 240.0) -> None:
         """Return when all that was sent is read and committed, and nothing more is written. Whoever falls is started again."""
         quiet_since, deadline, before = time.monotonic(), time.monotonic() + within, -1
         while time.monotonic() - quiet_since < _QUIET:
@@ -148,14 +148,14 @@ class Run:
                 quiet_since, before = time.monotonic(), written
             time.sleep(_LOOK)
 
-    def end(self, within: float = 60.0) -> Verdict:
+    def end(self, within: float = 240.0) -> Verdict:
         """Mend everything, let it come to rest, dismiss everybody, and judge. For a run within one day of its clock."""
         today = self.today
         self._come_to_an_end(within)
         assert self.today == today, "a midnight has passed, and nobody can tell who was looked at after it"
         return judge(self.watch.read(), policies(), self.clock, self.clock.now())
 
-    def end_and_look_again(self, within: float = 60.0) -> Verdict:
+    def end_and_look_again(self, within: float = 240.0) -> Verdict:
         """The same, but before judging stop everybody and have one worker more look at everyone, at noon of the next day."""
         self._come_to_an_end(within)
         noon = datetime.combine(self.today + timedelta(days=1), time_of_day(12), UTC)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from keepintouch.runtime.ports import free_port
 from tests.faults.proxy import Proxy
 from tests.processes import until
 
@@ -32,7 +33,7 @@ def echo() -> Iterator[int]:
 
 
 def connect(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
 
 
 def ask(client: socket.socket, said: bytes = b"hello") -> bytes:
@@ -70,7 +71,7 @@ def test_in_a_black_hole_nothing_is_heard_and_afterwards_everything(echo: int) -
                     ask(client)
             proxy.black_hole(False)
             for client in (before, after):
-                client.settimeout(5)
+                client.settimeout(60)
                 assert client.recv(1000) == b"hello"
 
 
@@ -84,7 +85,5 @@ def test_it_can_be_slow(echo: int) -> None:
 
 
 def test_without_a_server_behind_it_whoever_connects_is_cut_off() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
-    with Proxy(port) as proxy, contextlib.suppress(ConnectionResetError), connect(proxy) as client:
+    with Proxy(free_port()) as proxy, contextlib.suppress(ConnectionResetError), connect(proxy) as client:
         assert client.recv(1000) == b""

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings, Record, admin, consumer, read_to_end
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS, people_changelog
 
-_PATIENCE, _LOOK = 30.0, 0.1
+_PATIENCE, _LOOK = 120.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)

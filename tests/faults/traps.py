@@ -12,8 +12,10 @@ from enum import StrEnum
 from itertools import count
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from keepintouch.runtime.topics import EVENTS
 from services.contact_monitor import kafka, main, monitor, shard
 from services.contact_monitor import records as said
 
@@ -22,8 +24,7 @@ from .worker import FaultyWriter, Step
 VARIABLE = "FAULT_TRAP"
 
 _EVERY = 5
-_LONG_ENOUGH = 1.5
-"""Seconds in which an offset that may be committed is."""
+_LOOK = 0.05
 
 
 class Trap(StrEnum):
@@ -54,7 +55,7 @@ def set_trap(trap: Trap) -> None:
             _replace(main, Writer=Sluggish, Monitor=Hasty)
             _replace(shard.Shard, lacks=_trusting)
         case Trap.ZOMBIE_WRITES:
-            _replace(kafka, AIOKafkaProducer=Unfenced)
+            _replace(kafka, AIOKafkaProducer=Unfenced, _compressed=_compressed)
 
 
 def _replace(owner: Any, **new: Any) -> None:
@@ -117,21 +118,43 @@ class Hasty(monitor.Monitor):
 class Sluggish(FaultyWriter):
     """Does not begin the write it is to die of, one with alerts that events have caused, before the offset is committed."""
 
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self._positions: dict[int, int] = {}
+
     def counts(self, writes: said.Writes) -> bool:
         """Whether events are in it too."""
         return super().counts(writes) and writes.oldest_ms is not None
 
+    async def write_findings(self, partition: int, writes: said.Writes, now: datetime) -> None:
+        """As usual."""
+        self._positions[partition] = writes.position
+        await super().write_findings(partition, writes, now)
+
     async def reach(self, step: Step, partition: int) -> None:
-        """A step is reached; before the fatal one there is time for others to do their work."""
+        """A step is reached; before the fatal one others do their work."""
         if partition in self._counted and self.fate.is_now(step):
-            await asyncio.sleep(_LONG_ENOUGH)
+            await self._until_committed(partition)
             self.fate.strike()
+
+    async def _until_committed(self, partition: int) -> None:
+        """Return when the group has read what is to be written."""
+        at, config = TopicPartition(EVENTS, partition), self._settings.client_config()
+        async with AIOKafkaConsumer(**config, group_id=self._app_id, enable_auto_commit=False) as consumer:
+            consumer.assign([at])
+            while (await consumer.committed(at) or 0) < self._positions[partition]:
+                await asyncio.sleep(_LOOK)
 
 
 def _trusting(self: shard.Shard, committed: int) -> bool:
     """As if the state always had what the group has read."""
     self.rebuilt(committed)
     return False
+
+
+def _compressed() -> BatchBuilder:
+    """A batch as the monitor makes it, but of no transaction."""
+    return BatchBuilder(kafka._BATCH_BYTES, kafka._GZIP)
 
 
 class Unfenced(AIOKafkaProducer):   # type: ignore[misc]

@@ -11,5 +11,5 @@ from keepintouch.runtime.supervisor import Supervisor
 @pytest.fixture
 def children() -> Iterator[Supervisor]:
     """Processes that are ended with the test."""
-    with Supervisor() as started:
+    with Supervisor(stop_within=60) as started:
         yield started

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from keepintouch.runtime.kafka import KafkaSettings, producer
+from keepintouch.runtime.ports import free_port
 from keepintouch.runtime.supervisor import Child, Supervisor
 from keepintouch.runtime.topics import EVENTS
-from tests.processes import free_port
 from tests.unit.contact_monitor.events import a_policy
 
 TODAY = datetime(2024, 2, 20, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ def start_monitor(children: Supervisor, folder: Path) -> int:
     port = free_port()
     children.start(Child(NAME, [sys.executable, "-m", "services.contact_monitor"], folder / "monitor.log", {
         "CONTACT_MONITOR_HTTP_PORT": str(port), "CONTACT_MONITOR_SETTLE_SECONDS": "0.2"}, f"http://127.0.0.1:{port}/readyz"))
-    children.wait_ready(NAME, within=40)
+    children.wait_ready(NAME, within=120)
     return port
 
 

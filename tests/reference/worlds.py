@@ -239,7 +239,10 @@ def make_world(rng: Random, policies: dict[str, Policy], most_steps: int = 4) ->
         told = list(lines)
         told += rng.sample(lines, min(len(lines), rng.choice([0, 0, 1, 3])))
         rng.shuffle(told)
-        world.steps.append(Step(name, at(rng, teller.today), told))
+        as_of = at(rng, teller.today)   # never before the step before it: no run knows less than an earlier one
+        if world.steps and datetime.fromisoformat(as_of) < datetime.fromisoformat(world.steps[-1].as_of):
+            as_of = world.steps[-1].as_of
+        world.steps.append(Step(name, as_of, told))
         if number + 1 < steps:
             printed, _ = evaluate(told, policies[name], world.steps[-1].as_of, printed)
             teller.alert_days = [date.fromisoformat(line[day]) for line in printed if line.get("status") == "open"

@@ -6,22 +6,27 @@ to create a message takes the next `Behaviour` of the queue. Status callbacks an
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from twilio.request_validator import RequestValidator
+
+from keepintouch.runtime.ports import free_port
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "stand-in-token"
 
@@ -41,6 +46,21 @@ class Behaviour(StrEnum):
     REFUSE_21610 = "refuse_21610"     # opted out
     REFUSE_20003 = "refuse_20003"     # authentication
     REFUSE_21609 = "refuse_21609"     # the callback's address
+    CALL_BACK_FIRST = "call_back_first"   # it tells of the delivery before it answers
+    BUSY_429_NO_HINT = "busy_429_no_hint"   # and it does not say for how long
+
+
+_UNSENT: Mapping[Behaviour, tuple[int, int, str, Mapping[str, str]]] = {
+    Behaviour.RESET: (500, 0, "", {}),   # it is never said
+    Behaviour.ERROR_500: (500, 20500, "Internal error", {}),
+    Behaviour.BUSY_429: (429, 20429, "Too many requests", {"Retry-After": "1"}),
+    Behaviour.BUSY_429_NO_HINT: (429, 20429, "Too many requests", {}),
+    Behaviour.BUSY_503: (503, 20503, "Unavailable", {"Retry-After": "1"}),
+    Behaviour.REFUSE_21211: (400, 21211, "Invalid 'To' number", {}),
+    Behaviour.REFUSE_21610: (400, 21610, "Attempt to send to unsubscribed recipient", {}),
+    Behaviour.REFUSE_21609: (400, 21609, "Invalid 'StatusCallback' URL", {}),
+    Behaviour.REFUSE_20003: (401, 20003, "Authenticate", {})}
+"""Status, code, words and headers of answers to what is not taken."""
 
 
 @dataclass(slots=True)
@@ -62,52 +82,84 @@ class Sent:
 class TwilioStandIn:
     """Use as a context manager. `ledger`: every text accepted, oldest first; `requests`: every call to create one.
 
-    `on_request` is called for each of these before anything is done about it.
+    `on_request` is called for each of these before anything is done about it. `calls_back`: statuses that are told of every
+    text soon after it was accepted, once each and in this order; who does not listen then never hears of them.
     """
 
-    hang_seconds: float = 3.0
+    hang_seconds: float = 120.0   # longer than anybody waits
     ledger: list[Sent] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     list_hidden: bool = False
     list_fails: bool = False
+    hidden: set[str] = field(default_factory=set)
+    """Numbers whose texts the list does not show either."""
+    answers_after: float = 0.0
+    """Seconds that it takes to answer, once it has accepted a text."""
+    token: str = TOKEN
+    """What it lets in with and signs with: the account's auth token."""
+    locked_out: bool = False
+    """Whether the notifier's credentials are no longer good for anything."""
     on_request: Callable[[], None] = lambda: None
+    calls_back: Sequence[str] = ()
     _script: deque[Behaviour] = field(default_factory=deque)
+    _scripts: dict[str, deque[Behaviour]] = field(default_factory=lambda: defaultdict(deque))
+    _port: int = field(default_factory=free_port)
+    _connections: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closing: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"twilio": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
+        self.close_door()
+
+    def listen(self) -> None:
+        """Answer, again on the same port after `close_door`."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), type("Handler", (_Handler,), {"twilio": self}))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close_door(self) -> None:
+        """From here on connections are refused, and those there are already are ended."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
         """For TWILIO_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def environment(self) -> dict[str, str]:
         """What a notifier needs to send here."""
-        return {"TWILIO_BASE_URL": self.url, "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN,
+        return {"TWILIO_BASE_URL": self.url, "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": self.token,
                 "TWILIO_FROM": "+447700900000"}
 
     def next(self, *behaviours: Behaviour) -> None:
         """The coming calls meet these, in this order; after them everything is accepted."""
         self._script.extend(behaviours)
 
+    def next_to(self, number: str, *behaviours: Behaviour) -> None:
+        """The coming calls to create a message to this number meet these."""
+        self._scripts[number].extend(behaviours)
+
+    def as_usual(self, number: str) -> None:
+        """The coming calls to create a message to this number meet nothing of their own any more."""
+        self._scripts[number].clear()
+
     def to(self, number: str) -> list[Sent]:
         """The texts to one number."""
         return [sent for sent in self.ledger if sent.to == number]
 
-    def call_back(self, sent: Sent, status: str, error_code: int | None = None, *, token: str = TOKEN) -> int:
+    def call_back(self, sent: Sent, status: str, error_code: int | None = None, *, token: str | None = None) -> int:
         """Tell the notifier what became of a text; the HTTP status of its answer."""
         sent.status, sent.error_code = status, error_code
         assert sent.callback is not None
@@ -115,48 +167,56 @@ class TwilioStandIn:
                   "ApiVersion": "2010-04-01", "RawDlrDoneDate": ""}
         if error_code is not None:
             fields["ErrorCode"] = str(error_code)
-        return post_signed(sent.callback, fields, token)[0]
+        return post_signed(sent.callback, fields, token or self.token)[0]
+
+    def finish(self) -> None:
+        """From here on every text is delivered, those too of which nothing has been told yet."""
+        self.calls_back = ("delivered",)
+        for sent in self.ledger:
+            if sent.status not in ("delivered", "undelivered", "failed"):
+                self._call_back_all(sent)
 
     def create(self, fields: Mapping[str, str]) -> tuple[int, dict[str, Any], Mapping[str, str], Behaviour]:
         """What a call to create a message is answered with; puts it into the ledger if it is accepted."""
         with self._lock:
             self.requests.append(fields.get("Body", ""))
-            behaviour = self._script.popleft() if self._script else Behaviour.ACCEPT
+            if self.locked_out:
+                return 401, _error(401, 20003, "Authenticate"), {}, Behaviour.REFUSE_20003
+            script = self._scripts[fields.get("To", "")] or self._script
+            behaviour = script.popleft() if script else Behaviour.ACCEPT
         self.on_request()
         if (wrong := _wrong(fields)) is not None:
             return 400, _error(400, *wrong), {}, behaviour
-        match behaviour:
-            case Behaviour.ERROR_500:
-                return 500, _error(500, 20500, "Internal error"), {}, behaviour
-            case Behaviour.RESET:
-                return 500, {}, {}, behaviour
-            case Behaviour.BUSY_429:
-                return 429, _error(429, 20429, "Too many requests"), {"Retry-After": "1"}, behaviour
-            case Behaviour.BUSY_503:
-                return 503, _error(503, 20503, "Unavailable"), {"Retry-After": "1"}, behaviour
-            case Behaviour.REFUSE_21211:
-                return 400, _error(400, 21211, "Invalid 'To' number"), {}, behaviour
-            case Behaviour.REFUSE_21610:
-                return 400, _error(400, 21610, "Attempt to send to unsubscribed recipient"), {}, behaviour
-            case Behaviour.REFUSE_21609:
-                return 400, _error(400, 21609, "Invalid 'StatusCallback' URL"), {}, behaviour
-            case Behaviour.REFUSE_20003:
-                return 401, _error(401, 20003, "Authenticate"), {}, behaviour
+        if behaviour in _UNSENT:
+            status, code, said, headers = _UNSENT[behaviour]
+            return status, _error(status, code, said), headers, behaviour
         with self._lock:
             sent = Sent("SM" + uuid.uuid4().hex, fields["To"], fields.get("From", ""), fields["Body"],
                         fields.get("StatusCallback"), dict(fields), datetime.now(UTC))
             self.ledger.append(sent)
+        self._closing.wait(self.answers_after)
+        if self.calls_back:
+            threading.Thread(target=self._call_back_all, args=(sent,), daemon=True).start()
+        if behaviour is Behaviour.CALL_BACK_FIRST:
+            self.call_back(sent, "delivered")
         if behaviour is Behaviour.ERROR_500_AFTER_ACCEPTING:
             return 500, _error(500, 20500, "Internal error"), {}, behaviour
         if behaviour is Behaviour.TIME_OUT_AFTER_ACCEPTING:
             self._closing.wait(self.hang_seconds)
         return 201, _resource(sent), {}, behaviour
 
+    def _call_back_all(self, sent: Sent) -> None:
+        for status in self.calls_back:
+            self._closing.wait(0.05)
+            with contextlib.suppress(OSError, HTTPException):   # nobody listens just now, or is killed while they answer
+                self.call_back(sent, status)
+
     def listed(self, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """The texts to a number, newest first, paged as Twilio does it."""
         if self.list_fails:
             return 500, _error(500, 20500, "Internal error")
-        found = [] if self.list_hidden else [sent for sent in reversed(self.ledger) if query.get("To") in (None, sent.to)]
+        found = [] if self.list_hidden else [sent for sent in reversed(self.ledger)
+                                             if query.get("To") in (None, sent.to) and sent.to not in self.hidden]
         size, page = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
         path = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
         more = {**query, "Page": str(page + 1), "PageSize": str(size)}
@@ -179,7 +239,7 @@ def post_signed(url: str, fields: Mapping[str, str], token: str | None = TOKEN, 
         headers["X-Twilio-Signature"] = RequestValidator(token).compute_signature(signed_url or url, dict(fields))
     request = urllib.request.Request(url, urllib.parse.urlencode(fields).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -205,8 +265,8 @@ def _error(status: int, code: int, message: str) -> dict[str, Any]:
 
 
 def _resource(sent: Sent) -> dict[str, Any]:
-    at = format_datetime(sent.created)
-    return {"sid": sent.sid, "account_sid": ACCOUNT, "api_version": "2010-04-01", "body": sent.body, "to": sent.to,
+    at, body = format_datetime(sent.created), "" if sent.fields.get("ContentRetention") == "discard" else sent.body
+    return {"sid": sent.sid, "account_sid": ACCOUNT, "api_version": "2010-04-01", "body": body, "to": sent.to,
             "from": sent.sender or None, "messaging_service_sid": sent.fields.get("MessagingServiceSid"),
             "status": sent.status, "direction": "outbound-api", "date_created": at, "date_updated": at, "date_sent": None,
             "error_code": sent.error_code, "error_message": None, "num_media": "0", "num_segments": "1", "price": None,
@@ -216,6 +276,14 @@ def _resource(sent: Sent) -> dict[str, Any]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     twilio: TwilioStandIn
+
+    def setup(self) -> None:
+        super().setup()
+        self.twilio._connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.twilio._connections.discard(self.connection)
+        super().finish()
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
@@ -242,7 +310,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*self.twilio.fetched(url.path.rsplit("/", 1)[1].removesuffix(".json")))
 
     def _authorised(self) -> bool:
-        expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{self.twilio.token}".encode()).decode()
         if self.headers.get("Authorization") == expected:
             return True
         self._answer(401, _error(401, 20003, "Authenticate"))

@@ -49,6 +49,7 @@ def test_a_slash_at_the_end_of_an_address_does_not_matter(tmp_path: Path) -> Non
     ({"fallback": "duty"}, {}, "council demo: fallback: "),
     ({"sign_in": "contact.example.gov.uk"}, {}, "council demo: sign_in: should be an https:// address"),
     ({"sign_in": "https://" + "x" * SIGN_IN_LENGTH}, {}, "council demo: sign_in: should have at most 60 characters"),
+    ({"sign_in": "https://contact.example\n"}, {}, "council demo: sign_in: should be an https:// address"),
     ({"sign_in": "https://kontakt.exämple"}, {}, "council demo: sign_in: should be an https:// address"),
     ({"people": 0}, {}, "council demo: people: "),
     ({"case_link": "https://lcs.example"}, {}, "council demo: case_link: should contain {id}"),
@@ -78,6 +79,7 @@ def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
 @pytest.mark.parametrize(("text", "said"), [
     ("councils: [", "line 2"), ("", "should be"), ("councils: {}\nladders: {}", "councils"), ("- x", "should be"),
     ("councils:\n  demo: {}\n  demo: {}\n", "line 3: 'demo' is stated twice"), ("Councils: {}", "Councils: is not a setting"),
+    ("councils:\n  demo: {closed: [2026-02-30]}", "line 2: 2026-02-30 cannot be read"),
     ("councils: {NO: {}}\nladders: {}", "councils")])
 def test_what_is_no_councils_file_at_all(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "councils.yaml"
@@ -89,6 +91,6 @@ def test_what_is_no_councils_file_at_all(tmp_path: Path, text: str, said: str) -
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="set COUNCILS_FILE"):
         load_councils(tmp_path / "nowhere.yaml")
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary.yaml").write_bytes(b"\x80\x81")
     with pytest.raises(UserError, match="not UTF-8"):
         load_councils(tmp_path / "binary.yaml")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from schemas.notifications import Provider
+from schemas.staff import MessageChannel
 
 ProviderState = Literal["accepted", "sent", "delivered", "undelivered", "failed"]
 """What a provider may say of a message, in our words."""
@@ -18,7 +19,7 @@ ProviderState = Literal["accepted", "sent", "delivered", "undelivered", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be handed over. `created_at`: when it was released, on the service's clock."""
+    """A message to be handed over. `created_at`: when it was released, on the service's clock; an e-mail has a subject."""
 
     id: str
     council: str
@@ -28,6 +29,8 @@ class Outgoing:
     ref: str
     body: str
     created_at: datetime
+    channel: MessageChannel = "sms"
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Prints texts instead of sending them: for demos, and refused elsewhere.
+"""Prints texts and e-mails instead of sending them: for demos, and refused elsewhere.
 
-With a file, every text is a line of JSON in it: `at` (the service's clock), `id`, `council`, `recipient_ref`, `template`,
-`ref`, `text`. Without one, standard error shows it as a phone would.
+With a file, every message is a line of JSON in it: `at` (the service's clock), `id`, `council`, `recipient_ref`, `channel`,
+`template`, `ref`, `subject` (null for a text), `text`. Without one, standard error shows it as a phone would.
 """
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class ConsoleChannel:
             print(_phone(message), file=sys.stderr, flush=True)
         else:
             shown = {"at": message.created_at, "id": message.id, "council": message.council,
-                     "recipient_ref": message.recipient_ref, "template": message.template, "ref": message.ref,
-                     "text": message.body}
-            # One write of one line: whoever reads the file meanwhile sees whole texts only.
+                     "recipient_ref": message.recipient_ref, "channel": message.channel, "template": message.template,
+                     "ref": message.ref, "subject": message.subject, "text": message.body}
+            # One write of one line: whoever reads the file meanwhile sees whole messages only.
             descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, orjson.dumps(shown) + b"\n")
@@ -63,7 +63,10 @@ class ConsoleChannel:
 
 
 def _phone(message: Outgoing) -> str:
-    lines = [f"to {message.recipient_ref}, {message.created_at.astimezone(LONDON):%a %d %b %H:%M}", "",
-             *textwrap.wrap(message.body, _WIDTH, break_long_words=True, break_on_hyphens=False)]
+    by = "" if message.channel == "sms" else f" by {message.channel}"
+    said = [*([message.subject] if message.subject else []), *message.body.splitlines()]
+    lines = [f"to {message.recipient_ref}{by}, {message.created_at.astimezone(LONDON):%a %d %b %H:%M}"]
+    for each in said:
+        lines += ["", *textwrap.wrap(each, _WIDTH, break_long_words=True, break_on_hyphens=False)]
     edge = "-" * (_WIDTH + 2)
     return "\n".join([f".{edge}.", *(f"| {line:<{_WIDTH}} |" for line in lines), f"'{edge}'"])

@@ -9,15 +9,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-import requests
 from pydantic import SecretStr
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from urllib3.exceptions import NewConnectionError
 
 from keepintouch.runtime.errors import UserError
 from schemas.notifications import Provider
@@ -33,6 +31,7 @@ from services.notifier.channels import (
     Seen,
     Uncertain,
 )
+from services.notifier.channels.http import failed, retry_after, slug, waits
 from services.notifier.settings import Environment
 
 if TYPE_CHECKING:   # a large import, which the library itself puts off until it is needed
@@ -40,6 +39,9 @@ if TYPE_CHECKING:   # a large import, which the library itself puts off until it
 
 VALIDITY = timedelta(hours=4)
 """How long a text may wait at Twilio: an outage there must not deliver it in the middle of the night."""
+
+Retention = Literal["retain", "discard"]
+"""Whether Twilio keeps the words of a text."""
 
 _LOOK_AT = 200   # of the newest texts to a number
 
@@ -77,6 +79,7 @@ class TwilioAccount:
     auth_token: SecretStr | None
     service_sid: str | None
     sender: str | None
+    retention: Retention = "retain"
 
     @classmethod
     def of(cls, environment: Environment, council: str) -> TwilioAccount:
@@ -93,7 +96,11 @@ class TwilioAccount:
             raise UserError(f"council {council} sends by twilio: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
                             "TWILIO_API_SECRET")
         service, sender = _sender(environment, council)
-        return cls(sid, user, password, token, service, sender)
+        retention = next((each for each in get_args(Retention) if each == (
+            environment.get("TWILIO_CONTENT_RETENTION", council) or "retain").strip().lower()), None)
+        if retention is None:
+            raise UserError(f"council {council}: TWILIO_CONTENT_RETENTION: give retain or discard")
+        return cls(sid, user, password, token, service, sender, retention)
 
 
 def _sender(environment: Environment, council: str) -> tuple[str | None, str | None]:
@@ -113,8 +120,7 @@ class _HttpClient(TwilioHttpClient):  # type: ignore[misc]  # untyped
     def request(self, *args: Any, **kwargs: Any) -> Response:
         self.retry_after = None
         response = super().request(*args, **kwargs)
-        seconds = (response.headers or {}).get("Retry-After", "")
-        self.retry_after = timedelta(seconds=int(seconds)) if seconds.isdigit() else None
+        self.retry_after = retry_after((response.headers or {}).get("Retry-After"))
         return response
 
 
@@ -138,19 +144,23 @@ class TwilioChannel:
             options["messaging_service_sid"] = self.account.service_sid
         else:
             options["from_"] = self.account.sender
+        if self.account.retention == "discard":
+            options["content_retention"] = "discard"
         client, http = self._client()
         try:
             created = client.messages.create(to=message.address, body=message.body, **options)
             return Accepted(str(created.sid), _STATES.get(str(created.status), "accepted"))
         except TwilioRestException as error:
             return refusal(error.status, error.code, http.retry_after)
-        except requests.RequestException as error:
-            return NotSent(_slug(error)) if never_left(error) else Uncertain(_slug(error))
         except Exception as error:   # an answer that cannot be read, for one: it may have been sent
-            return Uncertain(_slug(error))
+            return failed(error)
 
     def find(self, message: Outgoing) -> list[Seen]:
-        """Look through the newest texts to the number for our Ref. Not by date of sending: one in the queue has none."""
+        """Look through the newest texts to the number for our Ref. Not by date of sending: one in the queue has none.
+
+        One whose words Twilio was to discard is not found: number and time alone are no proof, and a text taken for another
+        would never be sent.
+        """
         mark = f"Ref {message.ref}."
         texts = self._looked_up(lambda client: client.messages.list(to=message.address, limit=_LOOK_AT))
         return [_seen(text) for text in texts if mark in (text.body or "")]
@@ -165,12 +175,13 @@ class TwilioChannel:
         except TwilioRestException as error:
             raise LookUpFailedError(f"twilio_{error.code or error.status}") from None
         except Exception as error:
-            raise LookUpFailedError(_slug(error)) from None
+            raise LookUpFailedError(slug(error)) from None
 
     def _client(self) -> tuple[Client, _HttpClient]:
         """One client a thread: a requests session is not made to be shared."""
         if not hasattr(self._mine, "client"):
-            http = _HttpClient(timeout=self.timeout.total_seconds(), max_retries=0)
+            http = _HttpClient(max_retries=0)
+            http.timeout = waits(self.timeout)   # the constructor takes no pair, requests does
             client = Client(self.account.user, self.account.password.get_secret_value(), self.account.account_sid,
                             http_client=http)
             if self.base_url is not None:
@@ -192,18 +203,6 @@ def refusal(status: int, code: int | None, retry_after: timedelta | None) -> Ref
     return Refused(reason, Fault.RECIPIENT if code in _RECIPIENT else Fault.UNKNOWN)
 
 
-def never_left(error: requests.RequestException) -> bool:
-    """Whether the failure came before anything of the request had been sent."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError)):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
-
-
 def _seen(message: MessageInstance) -> Seen:
     code = message.error_code
     return Seen(str(message.sid), _STATES.get(str(message.status), "accepted"), None if code is None else str(code))
-
-
-def _slug(error: Exception) -> str:
-    return type(error).__name__

@@ -81,6 +81,17 @@ def test_lines_that_are_not_accepted_are_named_with_their_number_and_the_rest_go
     assert "secret" not in ran.err, "what was given is never repeated"
 
 
+def test_events_may_have_a_case_systems_own_ids() -> None:
+    """Refs are then made of them as at the gateway, and what could not be one there is refused here."""
+    mine = [line.replace("lancashire:", "") for line in events("002")]
+    lines = [*mine, "[]", '"x"', "{", json.dumps(json.loads(mine[0]) | {"subject": "another"}), events("002")[0]]
+    ran = run("--policy", PLAIN, "--as-of", NOW, "--case-ids", "lancashire", stdin=text(lines))
+    assert (ran.status, ran.out) == (0, run("--policy", PLAIN, "--as-of", NOW, stdin=text(events("002"))).out)
+    assert [line.split(": ")[1:3] for line in ran.err.splitlines()] == [
+        ["not_cloudevent", "value"], ["not_cloudevent", "value"], ["not_json", "value"], ["schema", "subject"],
+        ["schema", "data.person_ref"]]
+
+
 class TestOpen:
     """What an earlier run had open."""
 
@@ -118,7 +129,9 @@ class TestOpen:
 
     def test_whatever_is_no_open_alert_is_passed_over(self, tmp_path: Path) -> None:
         lines = ["{not json", "[]", "17", "", self.alert(status="cleared"), self.alert(kind="person"), self.alert(anchor_on=None),
-                 self.alert(due_on="soon"), {"kind": "alert", "status": "open"}, self.alert(person_ref="lancashire:nobody")]
+                 self.alert(due_on="soon"), self.alert(rule=["x"]), self.alert(person_ref=["x"]), self.alert(standard=1),
+                 json.dumps(self.alert()).replace('"7a"', "[" * 400 + "]" * 400),
+                 {"kind": "alert", "status": "open"}, self.alert(person_ref="lancashire:nobody")]
         ran = run("--policy", PLAIN, "--as-of", NOW, "--open", self.earlier(tmp_path, lines), stdin=text(events("001")))
         assert (ran.status, ran.err, rules(ran)) == (0, "", ["contact_overdue"])
 
@@ -131,6 +144,7 @@ class TestOpen:
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--policy", "no-such", "--as-of", NOW], "there is no policy 'no-such'"),
     (["--policy", "no-such.yaml", "--as-of", NOW], "no-such.yaml: there is no such policy file"),
+    (["--policy", PLAIN, "--as-of", NOW, "--case-ids", "A b"], "a council is written with"),
     (["--policy", PLAIN, "--as-of", "yesterday"], "--as-of 'yesterday' is no instant"),
     (["--policy", PLAIN, "--as-of", "2024-06-13T11:00:00"], "is no instant: write it with an offset"),
     (["--policy", PLAIN, "--as-of", NOW, "no-such.jsonl"], "no-such.jsonl: there is no such file"),
@@ -147,6 +161,21 @@ def test_without_a_policy_it_says_what_is_missing() -> None:
     ran = run("--as-of", NOW)
     assert (ran.status, ran.out) == (2, "")
     assert "--policy" in ran.err
+
+
+def test_what_is_nested_too_deeply_is_a_line_that_is_not_accepted() -> None:
+    event = events("002")[0].replace('"specversion"', '"x": ' + "[" * 400 + "]" * 400 + ', "specversion"')
+    ran = run("--policy", PLAIN, "--as-of", NOW, "--case-ids", "here", stdin=text([event]))
+    assert (ran.status, ran.out, ran.err) == (0, "", "line 1: schema: value: nested too deeply\n")
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(text(events("002")))
+    command: list[str | Path] = [Path(sys.executable).with_name("keepintouch"), "evaluate", "--policy", PLAIN, "--as-of", NOW,
+                                 tmp_path / "events.jsonl"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"keepintouch: No space left on device\n")
 
 
 def test_whoever_stops_reading_gets_no_traceback() -> None:

@@ -235,3 +235,13 @@ class TestExplain:
 def test_without_a_command_it_says_what_there_is() -> None:
     shown = run("--help").stdout
     assert all(command in shown for command in ("list", "show", "lint", "explain"))
+
+
+@pytest.mark.parametrize("command", [["show", "p.yaml"], ["list", "--policies-dir", "."], ["explain", "p.yaml"]])
+def test_letters_that_a_code_page_lacks_are_printed_too(command: list[str], tmp_path: Path) -> None:
+    path = Path(write(tmp_path, f"standards:\n{STANDARD}  every: 3w\n"))
+    path.write_text(path.read_text(encoding="utf-8").replace("An example", "For Ynys Môn and Łódź"), encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-m", "keepintouch", "policies", *command], cwd=tmp_path, capture_output=True,
+                         env=os.environ | {"PYTHONIOENCODING": "cp1252"}, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert "Ynys Môn and Łódź" in ran.stdout.decode()

@@ -3,24 +3,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
+from keepintouch.rulebook import CouncilRules
 from keepintouch.runtime.clock import ManualClock
+from keepintouch.runtime.partitions import partition_of
 from keepintouch.standards import stored
-from keepintouch.standards.ledger import policy_mark
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Policy
 from schemas.alerts import Alert
 from services.contact_monitor.faust_batches import Handover
-from services.contact_monitor.kafka import partition_of
 from services.contact_monitor.monitor import Monitor
 from services.contact_monitor.ports import Extent
 from services.contact_monitor.records import DeadLetter, SourceRecord, Writes
-from services.contact_monitor.rulebook import CouncilRules, Rulebook
+from services.contact_monitor.rulebook import Rulebook
 from services.contact_monitor.state import StateRecord
 
 ALERT_PARTITIONS = 2
@@ -176,6 +177,11 @@ class Worker:
                 return
         raise AssertionError("it does not come to rest")
 
+    async def look(self) -> None:
+        """Look after every partition once, so soon after the last write that states nobody waits for are not written yet."""
+        for partition in self.position:
+            await self.monitor._look_after(partition, -math.inf)
+
     async def run_dry(self) -> None:
         """Fold in all there is, evaluate whoever is to be evaluated, write and commit."""
         await self.poll_all()
@@ -239,7 +245,7 @@ class Worker:
 def rulebook(policy: Policy, *councils: str, feeds: Iterable[str] = ()) -> Rulebook:
     """Every council under one policy, and the feeds they require besides."""
     more = frozenset(feeds)
-    return Rulebook({council: CouncilRules(policy, more, policy_mark(policy, more)) for council in councils})
+    return Rulebook({council: CouncilRules.of(policy, more) for council in councils})
 
 
 def _subject(raw: bytes | None) -> bytes:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import murmur2
 
+from keepintouch.runtime.partitions import partition_of
 from keepintouch.standards.intervals import LAST_DAY
 from services.contact_monitor.due import DueDays
-from services.contact_monitor.kafka import partition_of
 
 KEYS, DAYS = st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([0, 738_000, 738_001, 738_002, LAST_DAY])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import faust
 import pytest
+from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
@@ -23,6 +24,7 @@ from services.contact_monitor.faust_batches import (
     BatchSchema,
     Fetched,
     Handover,
+    NoTables,
     batch_scheduler,
     batch_transport,
 )
@@ -50,6 +52,26 @@ def test_the_methods_overridden_are_those_that_faust_calls(name: str, parameters
     assert inspect.iscoroutinefunction(method) is is_async
     assert f"self.{name}(" in inspect.getsource(Consumer), "Faust no longer calls it"
     assert getattr(driver.Consumer, name) is method, "the driver has one of its own now"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("manager", "waits"), [(TableManager, [1.0]), (NoTables, [])])
+async def test_nobody_waits_for_tables_that_will_not_come(manager: type[TableManager], waits: list[float]) -> None:
+    """If Faust's own no longer waits, ours has become superfluous."""
+    waited = list[float]()
+
+    async def note(_: TableManager, seconds: float) -> None:
+        waited.append(seconds)
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TableManager, "sleep", note)
+        patch.setattr(TableManager, "_update_channels", nothing)
+        patch.setattr(TableManager, "recovery", type("Recovery", (), {"start": nothing})())
+        await manager(faust.App("nobody", store="memory://")).on_start()
+    assert waited == waits
 
 
 def test_the_commit_loop_goes_by_the_offsets_acknowledged() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from keepintouch.runtime.clock import ManualClock
 from schemas.alerts import Alert
@@ -237,6 +238,20 @@ async def test_a_manifest_read_while_catching_up_wakes_who_waits_for_it(county: 
 
 
 @live
+async def test_a_manifest_wakes_whoever_was_just_found_to_wait_for_it(county: Lancashire) -> None:
+    """As in the minute of a nightly extract: a record and, before what it led to was written, the manifest."""
+    worker = await county.start(feeds=["visits"])
+    await county.hear(person())
+    county.kafka.send(person(recorded_at="2024-01-06T10:00:00Z", need="enhanced"))
+    await worker.poll_all()
+    written = county.states_written
+    await worker.look()
+    assert county.states_written == written
+    await county.hear(manifest("2024-02-19"))
+    assert county.alert().status == "open"
+
+
+@live
 async def test_a_worker_that_goes_between_a_manifest_and_who_waits_for_it_is_made_up_for(
         county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = await county.start(feeds=["visits"])
@@ -369,6 +384,19 @@ async def test_a_council_that_left_the_file_has_its_alerts_cleared_and_after_400
 
 
 @live
+async def test_a_council_that_left_is_unknown_also_where_its_alerts_are_all_that_is_left(county: Lancashire) -> None:
+    await county.start()
+    await county.hear(person())
+    county.kafka.changelog = [[] for _ in range(county.kafka.partitions)]
+    county.rules = rulebook(a_policy(county.folder), "essex")
+    county.kafka.send(seen("2024-02-19"))
+    await county.start()
+    await county.worker.run_dry()
+    assert [letter.refused.reason for letter in county.kafka.dead_letters] == ["unknown_council"]
+    assert county.alert().status == "cleared"
+
+
+@live
 async def test_an_ended_alert_is_remembered_for_400_days(county: Lancashire) -> None:
     await county.start()
     await county.hear(person(), in_bed_and_breakfast("2024-02-10"), seen("2024-02-19"))
@@ -376,6 +404,20 @@ async def test_an_ended_alert_is_remembered_for_400_days(county: Lancashire) -> 
     assert county.alert("bed_and_breakfast").status == "cleared"
     await county.pass_time(days=400)
     assert county.kafka.newest_alerts() == {}
+
+
+@live
+async def test_records_beyond_a_persons_limit_are_counted(county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("contact_monitor_records_let_go_total") or 0
+
+    monkeypatch.setattr("keepintouch.standards.person.REGISTER_LIMIT", 3)
+    before = counted()
+    await county.start()
+    await county.hear(person(), *(seen(f"2024-02-{day:02}") for day in range(10, 14)))
+    assert counted() == before + 1
+    await county.hear(seen("2024-02-14"), person("lancashire:p002"))
+    assert counted() == before + 2, "each once"
 
 
 @live

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from keepintouch.standards import stored
+from keepintouch.standards.person import Person
 from services.contact_monitor import monitor as module
-from services.contact_monitor.monitor import BatchLost
+from services.contact_monitor.monitor import BatchLost, SleptTooLong
 from services.contact_monitor.records import Writes
 from services.contact_monitor.state import StateRecord
 
@@ -111,7 +113,7 @@ async def test_partitions_may_go_while_they_are_being_taken_over(county: Lancash
     await worker.monitor.assign({0, 1}, guard)
     await worker.started.wait()
     assert worker.monitor.not_ready() == ["no_partitions_assigned_yet"]
-    await asyncio.wait_for(worker.monitor.revoke(), 5)
+    await asyncio.wait_for(worker.monitor.revoke(), 60)
     worker.at_once = True
     await worker.own_all()
     await worker.run_dry()
@@ -196,13 +198,25 @@ async def test_folding_waits_for_writing_when_it_is_far_ahead(county: Lancashire
     await asyncio.sleep(0.12)
     assert not folding.done()
     await worker.monitor.round()
-    await asyncio.wait_for(folding, 5)
+    await asyncio.wait_for(folding, 60)
     for number in range(5, 12):
         county.kafka.send(person(f"lancashire:p{number}"))
     folding = asyncio.create_task(worker.poll_all())
     await asyncio.sleep(0.06)
-    await asyncio.wait_for(worker.monitor.revoke(), 5)
-    await asyncio.wait_for(folding, 5)   # or a rebalance would wait for ever
+    await asyncio.wait_for(worker.monitor.revoke(), 60)
+    await asyncio.wait_for(folding, 60)   # or a rebalance would wait for ever
+
+
+@live
+async def test_what_waits_weighs_what_its_people_take(county: Lancashire) -> None:
+    worker = await county.start()
+    await county.hear(person(), *(seen("2024-02-10", record_id=f"v{n}") for n in range(300)))
+    assert worker.monitor._unwritten == 0
+    county.kafka.send(seen("2024-02-11", record_id="v300"))
+    await worker.poll_all()
+    assert 300 < worker.monitor._unwritten < 400
+    await worker.run_dry()
+    assert worker.monitor._unwritten == 0
 
 
 @live
@@ -227,7 +241,7 @@ async def test_a_stop_does_not_wait_for_ever(county: Lancashire, monkeypatch: py
     await worker.own_all()
     county.kafka.send(person())
     await worker.poll_all()
-    await asyncio.wait_for(worker.monitor.stop(), 5)
+    await asyncio.wait_for(worker.monitor.stop(), 60)
     assert worker.handover.durable == {}
 
 
@@ -286,6 +300,19 @@ async def test_a_worker_that_wakes_up_when_others_have_its_partitions_writes_not
 
 
 @live
+async def test_a_worker_that_slept_for_hours_ends(county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It might not learn any more who was erased meanwhile: tombstones go after a day."""
+    now = 0.0
+    monkeypatch.setattr(module, "_wall_clock", lambda: now)
+    worker = await county.start()
+    running = asyncio.create_task(worker.monitor.run())
+    await asyncio.sleep(0)   # it has begun
+    now = 6 * 3600 + 1
+    with pytest.raises(SleptTooLong):
+        await asyncio.wait_for(running, 60)
+
+
+@live
 async def test_a_changelog_lost_altogether_is_survived(county: Lancashire) -> None:
     await county.start(feeds=["visits"])
     await county.hear(b"{", person(), in_bed_and_breakfast("2024-02-10"), manifest("2024-02-19"))
@@ -325,3 +352,26 @@ async def test_without_state_what_is_open_and_no_longer_holds_is_ended(county: L
     assert (county.alert_of(REF).status, county.alert_of(REF).end_reason) == ("cleared", "no_longer_applies")
     assert county.alert_of("lancashire:p002").status == "open"
 
+
+
+@live
+async def test_who_was_decoded_goes_with_their_partition(county: Lancashire) -> None:
+    """The garbage collector hardly ever looks at what has lived long: partitions that came and went would fill the memory."""
+    def decoded() -> int:
+        return sum(isinstance(each, Person) for each in gc.get_objects())
+
+    gc.collect()
+    before = decoded()
+    for each in (person(), seen("2024-02-10")):
+        county.kafka.send(each)
+    worker = Worker(county.kafka, county.rules, county.clock)
+    await worker.own_all()
+    await worker.poll_all()
+    await worker.monitor.round()
+    assert decoded() > before
+    gc.disable()
+    try:
+        await worker.monitor.revoke()
+        assert decoded() == before
+    finally:
+        gc.enable()

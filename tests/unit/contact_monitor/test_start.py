@@ -12,10 +12,10 @@ from aiokafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFail
 
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import BrokerUnreachable, KafkaSettings
+from keepintouch.runtime.ports import free_port
 from keepintouch.runtime.settings import load_settings
 from services.contact_monitor.main import is_news, run
 from services.contact_monitor.settings import MonitorSettings
-from tests.processes import free_port
 
 COUNCILS = """
 councils:

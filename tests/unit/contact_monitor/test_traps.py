@@ -41,11 +41,12 @@ from keepintouch.acceptance import accept_event
 from keepintouch.runtime import kafka as kafka_runtime
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.kafka import KafkaSettings
+from keepintouch.runtime.partitions import partition_of
 from keepintouch.runtime.topics import ALERTS, DEAD_LETTERS, EVENTS
 from services.contact_monitor import main
 from services.contact_monitor import shard as shard_module
 from services.contact_monitor.faust_batches import BatchConsumer, Fetched, Handover
-from services.contact_monitor.kafka import Layout, check_topics, partition_of
+from services.contact_monitor.kafka import Layout, check_topics
 from services.contact_monitor.settings import MonitorSettings
 
 from .events import REF, erased, person, seen

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -6,16 +5,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.notifier.database import Database, open_database
+from keepintouch.runtime.database import Database
+from services.notifier.database import open_database
 from services.notifier.tables import metadata, turn
+from tests.postgres import ENGINES, fresh_url
 from tests.unit.notifier.world import World
 
 
-@pytest.fixture(scope="package")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One database file for all, because SQLAlchemy learns every statement anew for each."""
-    url = os.environ.get("NOTIFIER_TEST_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('notifier')}/notifier.db")
-    database = open_database(url)
+@pytest.fixture(scope="package", params=ENGINES)
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database of each engine for all tests, because SQLAlchemy learns every statement anew for each."""
+    database = open_database(fresh_url(request, tmp_path_factory.mktemp("notifier")))
     yield database
     database.close()
 

@@ -1,12 +1,14 @@
 """From an alert's record to texts, through everything but Kafka and HTTP."""
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from schemas.staff import Absence
 from services.notifier import tables
 from services.notifier.book import Erased, Outcome
+from services.notifier.channels import NotSent
 from tests.unit.notifier.world import NUMBERS, TUESDAY, World, alert, at, ended, everybody, member, story
 
 WEDNESDAY, THURSDAY, FRIDAY = (TUESDAY + timedelta(days=n) for n in (1, 2, 3))
@@ -170,7 +172,8 @@ def test_acknowledged_by_text_the_ladder_holds_five_working_days(world: World) -
     world.after(minutes=5)
     heard, answer = world.hear(NUMBERS["demo:ada"], f"1 {world.ref().lower()}")
     assert heard == "acted"
-    assert answer == (f"Thank you. {world.ref()}: on it. If contact is still needed on Tue 17 Mar, you will be told again.")
+    assert answer == (f"Thank you. {world.ref()}: on it. "
+                      "If contact is still needed on Tue 17 Mar at 09:05, you will be told again.")
     assert [(each.action, each.actor_ref, each.via) for each in world.actions()] == [("acknowledge", "demo:ada", "sms")]
     world.go_to(at(NEXT_TUESDAY, "08:45"))
     assert world.told() == ["ada"]
@@ -178,6 +181,19 @@ def test_acknowledged_by_text_the_ladder_holds_five_working_days(world: World) -
     assert world.told() == ["ada", "ada"]
     world.go_to(at(NEXT_TUESDAY + timedelta(days=1), "10:00"))   # a working day later, as if nothing had been
     assert world.told() == ["ada", "ada", "mia"]
+
+
+def test_it_says_when_in_london_time_and_keeps_to_it_though_the_clocks_change(make_world: Callable[..., World]) -> None:
+    world = make_world(now=at(date(2026, 3, 27), "09:00"))
+    world.read(alert(detected_at=world.clock.now()))
+    world.after(minutes=5)
+    _, answer = world.hear(NUMBERS["demo:ada"], f"1 {world.ref()}")
+    assert answer is not None
+    assert answer.endswith("on Tue 7 Apr at 09:05, you will be told again.")   # Easter is no working day either
+    world.go_to(at(date(2026, 4, 7), "09:04"))
+    assert world.told() == ["ada"]
+    world.go_to(at(date(2026, 4, 7), "09:07"))
+    assert world.told() == ["ada", "ada"]
 
 
 def test_nobody_but_a_manager_can_keep_the_manager_from_hearing(world: World) -> None:
@@ -240,6 +256,22 @@ def test_backfill_texts_nobody_but_one_summary_for_each_manager(world: World) ->
     assert story(world.notifications(first[0]))[0] == "backfill held: backfill"
 
 
+def test_the_quiet_before_a_summary_is_that_of_the_council_not_of_one_instance(world: World) -> None:
+    world.read(alert("p0", mode="backfill"))
+    for person in range(1, 4):   # another instance reads them, while this one starts again and again
+        world.wire()
+        world.after(seconds=8)
+        assert world.texts() == []
+        world.read(alert(f"p{person}", mode="backfill"))
+    world.after(seconds=9)
+    assert world.texts() == []
+    world.wire()
+    world.after(seconds=2)
+    world.after(minutes=5)
+    [text] = world.texts()
+    assert text.startswith("First look at the records: 4 young people need contact.")
+
+
 def test_in_trial_only_who_is_allowed_gets_anything(make_world: Callable[..., World]) -> None:
     world = make_world(notifier_trial="on", notifier_trial_allow=NUMBERS["demo:mia"])
     one = alert()
@@ -269,15 +301,62 @@ def test_someone_erased_is_forgotten_and_nothing_more_is_sent(world: World) -> N
     assert world.read(Erased(str(one.alert_id))) == {Outcome.ERASED: 1}
     world.go_to(at(NEXT_TUESDAY))
     assert world.told() == ["ada"]
+    for table in (tables.alert, tables.step, tables.line, tables.act):
+        assert rows_of(world, table) == []
+
+
+def test_someone_erased_while_a_text_about_them_waits_is_not_spoken_of(world: World) -> None:
+    one, other = alert("p1"), alert("p2")
+    world.provider.next(NotSent("twilio_20429", timedelta(minutes=2)))
+    world.read(one, other)
+    world.act(one, "review", "demo:mia")
+    world.after(seconds=61)
+    assert world.states() == ["pending"]
+    world.read(Erased(str(one.alert_id)))
+    said = len(world.notifications(one))
+    world.after(minutes=5)
+    assert [text.split(" Ref ")[0] for text in world.texts()] == ["1 young person needs contact."]
+    assert len(world.notifications(one)) == said
+    assert [str(each) for each in world.notifications(other)[-1].alert_ids] == [str(other.alert_id)]
+    world.read(Erased(str(other.alert_id)))
+    assert rows_of(world, tables.act) == []
+
+
+def test_someone_erased_whose_alert_is_held_has_a_record_that_it_was_dropped(make_world: Callable[..., World]) -> None:
+    world = make_world(now=at(TUESDAY, "19:00"))
+    one = alert()
+    world.read(one)
+    world.after(minutes=5)
+    world.read(Erased(str(one.alert_id)))
+    world.go_to(at(WEDNESDAY, "12:00"))
+    assert world.told() == []
+    assert story(world.notifications(one)) == ["1 held: outside_hours", "1 dropped: ended"]
+
+
+def test_someone_erased_and_heard_of_again_begins_anew(world: World) -> None:
+    one = alert()
+    world.read(one.model_copy(update={"sequence": 4}))
+    world.after(minutes=5)
+    assert world.read(Erased(str(one.alert_id)), one) == {Outcome.ERASED: 1, Outcome.OPENED: 1}   # its numbers begin anew, too
+    world.after(minutes=5)
+    assert world.told() == ["ada", "ada"]
+
+
+def rows_of(world: World, table: sa.Table) -> list[Any]:
     with world.database.read() as connection:
-        stored = connection.execute(sa.select(tables.alert)).mappings().one()
-    assert (stored["status"], stored["person_ref"]) == ("erased", None)
+        return list(connection.execute(sa.select(table)).all())
 
 
 def test_steps_overdue_after_downtime_go_out_in_one_release(make_world: Callable[..., World]) -> None:
     world = make_world(now=at(THURSDAY, "12:00"))
-    world.read(alert("p1"), alert("p2"))
+    one, two = alert("p1"), alert("p2")
+    world.read(one, two)
     world.work()
     world.after(minutes=2)
     assert sorted(world.told()) == ["ada", "mia"]
     assert world.texts("demo:ada")[0].startswith("2 young people need contact.")
+    for each in (one, two):   # one record of the message for each alert, though two of its steps went into it
+        mine = [told for told in world.notifications(each) if told.recipient_ref == "demo:ada"]
+        assert story(mine) == ["1 merged: with_later_step", "2 sending", "2 accepted"]
+        assert len({told.notification_id for told in mine[1:]}) == 1
+        assert set(mine[1].alert_ids) == {one.alert_id, two.alert_id}

@@ -12,6 +12,7 @@ from keepintouch.runtime.kafka import KafkaSettings
 from keepintouch.runtime.topics import ALERT_ACTIONS, ALERTS
 from services.notifier import kafka as reading
 from services.notifier.kafka import AlertReader
+from services.notifier.metrics import Metrics
 
 BOTH = {TopicPartition(ALERTS, 0), TopicPartition(ALERT_ACTIONS, 0)}
 
@@ -35,7 +36,10 @@ class Consumer:
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         return {}
 
-    def position(self, partition: TopicPartition) -> int:
+    def position(self, partition: TopicPartition, timeout_ms: int | None = None) -> int:
+        return 0
+
+    def highwater(self, partition: TopicPartition) -> int:
         return 0
 
     def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
@@ -55,7 +59,7 @@ def test_who_was_dealt_nothing_of_a_topic_joins_again(short: set[TopicPartition]
     monkeypatch.setattr("keepintouch.runtime.kafka.consumer", lambda *_, **__: Consumer(next(deals), ledger))
     monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: now[0]))
     unused: Any = None
-    reader = AlertReader(KafkaSettings(), unused, unused, unused, unused, unused, unused, unused)
+    reader = AlertReader(KafkaSettings(), unused, unused, unused, unused, unused, Metrics())
     reader.run_once()
     now[0] += 14.9   # a session of ten seconds, and five to join
     reader.run_once()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepintouch.ladders.ladder import Calendar, Target
 from schemas.staff import Absence, Staff
 from services.notifier.directory import Directory
-from services.notifier.ladder import Calendar, Target
 from services.notifier.recipient import Circumstances, Concern, Nobody, Recipient, Waits, resolve
 from tests.unit.notifier.world import NUMBERS, everybody, member
 
@@ -50,6 +50,7 @@ def test_the_adviser_themself() -> None:
     (ada(absence=LEAVE.model_copy(update={"cover_ref": "demo:ben"}), cover_ref="demo:sam"), "ben", "adviser absent, to cover"),
     (ada(active=False), "mia", "adviser inactive, to manager"),
     (ada(mobile=None), "mia", "adviser no_address, to manager"),
+    (ada(mobile="+442079460000"), "mia", "adviser no_mobile, to manager"),
     (ada(channels=[]), "mia", "adviser no_address, to manager"),
     (ada(channels=["email"], email="ada@example.gov.uk"), "mia", "adviser no_address, to manager"),   # no e-mail provider
     (ada(works=["wed"], cover_ref="demo:ben"), "ben", "adviser not_working, to cover"),

@@ -1,6 +1,7 @@
 """The words that go out, and those that come in."""
 import re
 import string
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
@@ -8,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepintouch.councils import SIGN_IN_LENGTH
-from services.notifier.ladder import Target
+from keepintouch.ladders.ladder import Target
 from services.notifier.replies import REF_LENGTHS, Command, NoCommand, new_ref, read_reply
+from services.notifier.samples import Sample, all_texts, answers, letter
 from services.notifier.texts import NOT_UNDERSTOOD, SEGMENT, Counts, Template, Upcoming, answer, compose, ended, septets
 
 SIGN_IN = "https://contact.lancashire.gov.uk"
 NUMBERS = st.one_of(st.integers(0, 12), st.integers(0, 10**6))
-COUNTS = st.builds(Counts, own=NUMBERS, team=NUMBERS, urgent=NUMBERS, again=NUMBERS, cleared=NUMBERS)
+COUNTS = st.builds(Counts, **{each.name: NUMBERS for each in fields(Counts)})
 REFS = st.text(string.ascii_uppercase + "23456789", min_size=4, max_size=8)
 LINKS = st.text(string.ascii_lowercase + string.digits + ".-/", min_size=4,
                 max_size=SIGN_IN_LENGTH - len("https://")).map("https://".__add__)
@@ -31,6 +33,12 @@ LINKS = st.text(string.ascii_lowercase + string.digits + ".-/", min_size=4,
      "https://contact.lancashire.gov.uk/a/K7QX Reply 1 K7QX: on it"),
     (Template.BACKFILL, Counts(team=118), "First look at the records: 118 young people need contact. Advisers were not "
      "texted. Ref K7QX. https://contact.lancashire.gov.uk/a/K7QX"),
+    (Template.WEEKLY, Counts(own=4, team=8, new=3, cleared=2, planned=1), "This week: 12 young people need contact, 3 new, "
+     "2 ended, visits planned for 1. Ref K7QX. https://contact.lancashire.gov.uk/a/K7QX"),
+    (Template.STORM, Counts(team=55, alerts=70), "Held, as they came at once: 70 alerts about 55 young people. Ref K7QX. "
+     "https://contact.lancashire.gov.uk/a/K7QX Reply 9 K7QX: send them"),
+    (Template.AUDIT, Counts(team=2, alerts=2, messages=1), "Please have this program looked at. Alerts without a next step: 2, "
+     "messages astray: 1. Ref K7QX. https://contact.lancashire.gov.uk/a/K7QX"),
 ])
 def test_what_texts_look_like(template: Template, counts: Counts, text: str) -> None:
     assert compose(template, counts, "K7QX", SIGN_IN) == text
@@ -42,12 +50,24 @@ def test_a_text_always_fits_one_segment_and_says_all_it_must(template: Template,
     assert septets(text) <= SEGMENT
     assert f"Ref {ref}. {link}" in text
     shown = {int(number.rstrip("+")) for number in re.findall(r"\b\d+\+?", text.split(" Ref ")[0])}
-    wanted = {counts.own, counts.team, counts.urgent, counts.again, counts.cleared} - {0}
-    if template is Template.BACKFILL:
-        wanted = {counts.own + counts.team} - {0}
+    wanted = {
+        Template.BACKFILL: {counts.people}, Template.WEEKLY: {counts.people, counts.new, counts.cleared, counts.planned},
+        Template.STORM: {counts.people, counts.alerts}, Template.AUDIT: {counts.alerts, counts.messages},
+    }.get(template, {counts.own, counts.team, counts.urgent, counts.again, counts.cleared}) - {0}
     assert {min(number, 999) for number in wanted} <= shown | {0}
+    assert (f"Reply 9 {ref}" in text) == (template is Template.STORM)
     if SIGN_IN_LENGTH - len(link) > 30:
         assert f"{link}/a/{ref}" in text
+
+
+@pytest.mark.parametrize("sample", [*all_texts(), *answers()], ids=lambda sample: sample.what)
+def test_the_longest_of_every_message_there_is_fits_one_segment(sample: Sample) -> None:
+    assert septets(sample.example) <= sample.longest <= SEGMENT
+
+
+def test_an_email_has_counts_by_adviser_and_rule_and_no_one_elses_ref() -> None:
+    assert "- wa17, visit overdue: 2 people, since 27 February 2026" in letter()
+    assert "- without adviser, no adviser: 1 person" in letter()
 
 
 def test_a_character_outside_gsm7_is_not_let_through() -> None:

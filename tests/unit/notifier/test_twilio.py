@@ -1,17 +1,24 @@
 """Twilio's own client library against the stand-in, over HTTP."""
+import contextlib
 import logging
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from keepintouch.runtime.errors import UserError
-from services.notifier.channels import Accepted, Fault, LookUpFailedError, NotSent, Outcome, Outgoing, Refused, Uncertain
+from keepintouch.runtime.ports import free_port
+from services.notifier import outbox
+from services.notifier.channels import Accepted, Fault, LookUpFailedError, NotSent, Outcome, Outgoing, Refused, Seen, Uncertain
 from services.notifier.channels.twilio import VALIDITY, TwilioAccount, TwilioChannel
 from services.notifier.settings import Environment
-from tests.processes import free_port
+from tests.certificates import self_signed
+from tests.processes import until
 from tests.standins.twilio import ACCOUNT, TOKEN, Behaviour, TwilioStandIn
 from tests.unit.notifier.world import World, alert
 
@@ -26,8 +33,8 @@ def twilio() -> Iterator[TwilioStandIn]:
         yield running
 
 
-def channel(twilio: TwilioStandIn, **more: str) -> TwilioChannel:
-    return TwilioChannel(TwilioAccount.of(Environment(BASE | more), "demo"), timedelta(seconds=1), "http://127.0.0.1:1",
+def channel(twilio: TwilioStandIn, waits: float = 60, **more: str) -> TwilioChannel:
+    return TwilioChannel(TwilioAccount.of(Environment(BASE | more), "demo"), timedelta(seconds=waits), "http://127.0.0.1:1",
                          twilio.url)
 
 
@@ -60,9 +67,9 @@ def test_a_messaging_service_goes_before_a_number(twilio: TwilioStandIn) -> None
 ])
 def test_how_calls_end(twilio: TwilioStandIn, behaviour: Behaviour, outcome: Outcome, texts: int) -> None:
     twilio.next(behaviour)
-    assert channel(twilio).send(TEXT) == outcome
+    assert channel(twilio, 1 if behaviour is Behaviour.TIME_OUT_AFTER_ACCEPTING else 60).send(TEXT) == outcome
+    until(lambda: len(twilio.ledger) == texts)
     assert len(twilio.requests) == 1   # the client library has not tried again of its own accord
-    assert len(twilio.ledger) == texts
 
 
 def test_nobody_listening_is_definitely_not_sent(twilio: TwilioStandIn) -> None:
@@ -74,7 +81,22 @@ def test_nobody_listening_is_definitely_not_sent(twilio: TwilioStandIn) -> None:
 
 def test_somebody_who_never_answers_is_uncertain(twilio: TwilioStandIn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert replace_url(channel(twilio), f"http://127.0.0.1:{silent.getsockname()[1]}").send(TEXT) == Uncertain("ReadTimeout")
+        one = replace_url(channel(twilio, 1), f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert one.send(TEXT) == Uncertain("ReadTimeout")
+
+
+def test_a_server_that_nobody_vouches_for_gets_nothing(twilio: TwilioStandIn, tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(self_signed(tmp_path)[0])
+    with socket.create_server(("127.0.0.1", 0)) as plain, context.wrap_socket(plain, server_side=True) as server:
+        def greet() -> None:
+            with contextlib.suppress(OSError):   # the client breaks it off
+                server.accept()[0].close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        assert replace_url(channel(twilio), f"https://127.0.0.1:{server.getsockname()[1]}").send(TEXT) == NotSent("SSLError")
+        thread.join()
 
 
 def test_the_wrong_password_is_a_fault_of_configuration(twilio: TwilioStandIn) -> None:
@@ -113,14 +135,43 @@ def test_asking_what_became_of_a_text(twilio: TwilioStandIn) -> None:
 
 def test_timed_out_after_acceptance_it_is_found_and_not_sent_twice(world: World, twilio: TwilioStandIn) -> None:
     twilio.next(Behaviour.TIME_OUT_AFTER_ACCEPTING)
-    world.delivery.channels = {("demo", "sms"): [channel(twilio)]}
+    world.delivery.channels = {("demo", "sms"): [channel(twilio, 1)]}
     world.read(alert())
     world.after(minutes=1)
+    until(lambda: twilio.ledger)
     assert world.states() == ["uncertain"]
     world.after(minutes=10)
     assert world.states() == ["accepted"]
     assert len(twilio.ledger) == 1
     assert len(twilio.requests) == 1
+
+
+def test_words_that_twilio_is_not_to_keep(world: World, twilio: TwilioStandIn) -> None:
+    """They cannot be looked for, so the text goes out again; what a callback says of it is enough, though."""
+    assert channel(twilio).account.retention == "retain"
+    one = channel(twilio, TWILIO_CONTENT_RETENTION="retain", TWILIO_CONTENT_RETENTION__DEMO="Discard")
+    world.delivery.channels = {("demo", "sms"): [one]}
+    twilio.next(Behaviour.ERROR_500_AFTER_ACCEPTING)
+    world.read(alert())
+    world.after(minutes=1)
+    world.after(minutes=10)
+    assert world.states() == ["accepted"]
+    assert [sent.fields["ContentRetention"] for sent in twilio.ledger] == ["discard"] * 2
+    assert twilio.ledger[0].body == twilio.ledger[1].body
+    assert [each.possible_duplicate for each in world.notifications()] == [False, False, True, True]
+    twilio.next(Behaviour.ERROR_500_AFTER_ACCEPTING)
+    world.read(alert("p2", adviser_ref="demo:ben", detected_at=world.clock.now()))
+    world.after(seconds=61)
+    [text] = twilio.to("+447700900002")
+    with world.database.write() as connection:
+        outbox.evidence(connection, str(text.callback).rpartition("/")[2], "twilio", Seen(text.sid, "sent"), world.moment())
+    world.after(minutes=10)
+    assert len(twilio.ledger) == 3
+
+
+def test_retention_that_is_neither_is_named(twilio: TwilioStandIn) -> None:
+    with pytest.raises(UserError, match="council demo: TWILIO_CONTENT_RETENTION: give retain or discard"):
+        channel(twilio, TWILIO_CONTENT_RETENTION="no")
 
 
 def test_nothing_of_a_text_gets_into_logs(twilio: TwilioStandIn, caplog: pytest.LogCaptureFixture) -> None:

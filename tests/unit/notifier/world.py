@@ -11,25 +11,25 @@ from typing import Any, Self
 import sqlalchemy as sa
 import yaml
 
-from keepintouch.calendar import LONDON
+from keepintouch.calendar import LONDON, london_day
 from keepintouch.councils import Councils, load_councils
+from keepintouch.ladders.ladder import Ladder
 from keepintouch.runtime.clock import ManualClock
+from keepintouch.runtime.database import Database
 from keepintouch.runtime.topics import NOTIFICATIONS
 from schemas.actions import AlertAction
 from schemas.alerts import Alert, alert_id
 from schemas.notifications import Notification
 from schemas.staff import Staff
-from services.notifier.book import Erased, Outcome, apply_actions, apply_alerts
+from services.notifier.book import Erased, Outcome, apply_actions, apply_alerts, note_first_look
 from services.notifier.conversation import Heard, Text, hear
-from services.notifier.database import Database
 from services.notifier.delivery import Delivery
 from services.notifier.directory import Directory
-from services.notifier.ladder import Ladder
 from services.notifier.metrics import Metrics
 from services.notifier.outbox import Moment
-from services.notifier.planner import Planner
+from services.notifier.planner import BACKFILL_QUIET, Planner
 from services.notifier.settings import NotifierSettings
-from services.notifier.tables import message, publication, step
+from services.notifier.tables import appeal, backfill, message, publication, step
 from tests.standins.provider import Immediately, ProviderStandIn
 
 TUESDAY = date(2026, 3, 10)
@@ -46,12 +46,12 @@ def at(day: date, clock: str = "09:00") -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=LONDON).astimezone(UTC)
 
 
-def councils_file(folder: Path, **ladder: Any) -> Path:
+def councils_file(folder: Path, council: dict[str, Any] | None = None, **ladder: Any) -> Path:
     """A councils file with one council, `demo`, and the standard ladder but for what is given."""
     file = folder / "councils.yaml"
     file.write_text(yaml.safe_dump({
         "councils": {"demo": {"name": "Demo", "policy": "standard_8_week", "ladder": "standard", "fallback": "demo:duty",
-                              "sign_in": "https://contact.example.gov.uk", "channels": {"sms": ["twilio"]}}},
+                              "sign_in": "https://contact.example.gov.uk", "channels": {"sms": ["twilio"]}} | (council or {})},
         "ladders": {"standard": STANDARD | ladder}}))
     return file
 
@@ -102,15 +102,16 @@ class World:
     settings: NotifierSettings
     clock: ManualClock
     provider: ProviderStandIn = field(default_factory=ProviderStandIn)
+    mail: ProviderStandIn = field(default_factory=lambda: ProviderStandIn("smtp"))
     directory: Directory = field(default_factory=Directory)
     metrics: Metrics = field(default_factory=Metrics)
     _numbers: count[int] = field(default_factory=count)
 
     @classmethod
     def make(cls, folder: Path, database: Database, *, ladder: dict[str, Any] | None = None, staff: Sequence[Staff] | None = None,
-             now: datetime | None = None, **settings: Any) -> Self:
+             now: datetime | None = None, council: dict[str, Any] | None = None, **settings: Any) -> Self:
         """By default: Tuesday 09:00, working hours, the standard ladder, everybody at work, trial off."""
-        councils = load_councils(councils_file(folder, **(ladder or {})))
+        councils = load_councils(councils_file(folder, council, **(ladder or {})))
         chosen = NotifierSettings.model_validate({"notifier_trial": "off"} | settings)
         world = cls(folder, councils, database, chosen, ManualClock(now or at(TUESDAY)))
         world.wire()
@@ -123,9 +124,11 @@ class World:
             return self.clock.now().timestamp()
 
         self.planner = Planner(self.database, self.directory, self.councils, self.moment, self.settings.notifier_gather,
-                               self.settings.may_get, self.metrics, monotonic=seconds)
-        self.delivery = Delivery(self.database, {("demo", "sms"): [self.provider]}, self.councils, self.clock, self.moment,
-                                 self.settings, self.metrics, seconds, pool=Immediately())
+                               self.settings.may_get, self.metrics,
+                               hourly_cap=self.settings.notifier_hourly_cap)
+        channels = {("demo", "sms"): [self.provider], ("demo", "email"): [self.mail]}
+        self.delivery = Delivery(self.database, channels, self.councils, self.clock, self.moment, self.settings, self.metrics,
+                                 seconds, pool=Immediately())
 
     def moment(self) -> Moment:
         """Real time goes with the clock."""
@@ -139,9 +142,9 @@ class World:
     def read(self, *records: Alert | Erased) -> dict[Outcome, int]:
         """These records come from the alerts topic."""
         with self.database.write() as connection:
-            outcomes = apply_alerts(connection, records, lambda slug: Ladder.of(self.councils.ladder_of(slug)), self.clock.now())
-        if any(isinstance(each, Alert) and each.mode == "backfill" for each in records):
-            self.planner.backfill_came(["demo"])
+            outcomes = apply_alerts(connection, records, lambda slug: Ladder.of_council(self.councils, slug), self.clock.now())
+            if any(isinstance(each, Alert) and each.mode == "backfill" for each in records):
+                note_first_look(connection, ["demo"], self.moment().real)
         return dict(outcomes)
 
     def act(self, record: Alert, action: str, actor: str = "demo:ada", until: date | None = None, **more: Any) -> None:
@@ -181,8 +184,12 @@ class World:
 
     def next_events(self) -> list[datetime]:
         with self.database.read() as connection:
-            columns = (step.c.look_at, step.c.release_at, message.c.next_try_at, message.c.look_again_at, message.c.lease_until)
-            return [each for column in columns for each in connection.scalars(sa.select(column).where(column.is_not(None)))]
+            columns = (step.c.look_at, step.c.release_at, message.c.next_try_at, message.c.look_again_at, message.c.lease_until,
+                       appeal.c.look_at)
+            openings = [at(london_day(self.clock.now()) + timedelta(days=n), "08:30") for n in (0, 1)]   # weekly messages
+            settled = [each + BACKFILL_QUIET for each in connection.scalars(sa.select(backfill.c.came_at))]
+            return openings + settled + [each for column in columns
+                               for each in connection.scalars(sa.select(column).where(column.is_not(None)))]
 
     def texts(self, *refs: str) -> list[str]:
         """The texts that went to these people, or all, oldest first."""

@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.http import StatusServer
+from keepintouch.runtime.ports import free_port
 
 
 def get(server: StatusServer, path: str, method: str = "GET", **headers: str) -> tuple[int, str, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -65,8 +66,8 @@ def test_a_taken_port_is_one_line_that_names_the_setting() -> None:
 
 
 def test_closing_frees_the_port() -> None:
-    server = StatusServer(0, not_ready=list).start()
+    server = StatusServer(free_port(), not_ready=list).start()   # one that nobody is given by chance in the meantime
     server.close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), 1)
+        socket.create_connection(("127.0.0.1", server.port), 60)
     StatusServer(0, not_ready=list).close()   # never started

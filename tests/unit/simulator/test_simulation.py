@@ -57,6 +57,18 @@ def test_the_same_seed_gives_the_same_bytes_in_every_process() -> None:
     assert as_bytes(here) == as_bytes(here)
 
 
+def test_what_is_said_in_the_end_is_what_nothing_later_took_back() -> None:
+    council = simulate(LANCASHIRE_2017, people=100, afterwards=28)
+    said = [arrival.event.data for arrival in council.history()]
+    people, held = council.as_it_stands()
+    assert people == {each.person_ref: each for each in said if isinstance(each, Person)}
+    voided = {each.record_id for each in said if isinstance(each, RecordVoided)}
+    newest = {each.record_id: each for each in said if isinstance(each, Contact | Visit)}
+    assert voided
+    assert held == sorted((each for each in newest.values() if each.record_id not in voided),
+                          key=lambda each: (each.occurred_at, each.record_id))
+
+
 def test_another_seed_is_another_council() -> None:
     one, other = (as_bytes(simulate(TYPICAL, seed=seed, people=5)) for seed in (1, 2))
     assert not set(one) & set(other)

@@ -19,6 +19,8 @@ from .lives import ADVISER, OTHER, SOCIAL_WORKER, Life, a_home, a_life_looked_af
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "policies.md"
 POLICIES = {policy_id: load_policy(policy_id) for policy_id in policy_ids()}
 REAL = sorted(POLICIES.keys() - {"letter_2017"})
+SEEING = sorted(set(REAL) - {"snapshot"})
+"""Those for councils whose case system shows more than the latest contact."""
 STANDARD = POLICIES["standard_8_week"]
 BORN, SINCE = date(2005, 6, 1), date(2023, 6, 1)
 
@@ -71,6 +73,12 @@ class TestWhatTheySay:
             assert POLICIES[child].standards[:len(inherited)] == inherited
             assert len(POLICIES[child].standards) > len(inherited)
 
+    def test_only_the_one_for_snapshots_cannot_see_and_it_names_what_needs_a_channel_a_worker_or_a_place(self) -> None:
+        assert [policy_id for policy_id in POLICIES if POLICIES[policy_id].cannot_see] == ["snapshot"]
+        snapshot = POLICIES["snapshot"]
+        assert snapshot.standards == STANDARD.standards
+        assert snapshot.rules.keys() - snapshot.cannot_see == {"contact_overdue", "plan_review_overdue", "no_adviser"}
+
     @pytest.mark.parametrize("policy", [POLICIES[name] for name in REAL], ids=REAL)
     def test_where_a_record_counts_there_is_time_to_type_it_up(self, policy: Policy) -> None:
         for standard in policy.standards:
@@ -104,7 +112,7 @@ class TestALifeLookedAfter:
         flagged = {(finding.rule, day) for day, evaluation in days for finding in evaluation.findings}
         assert flagged == set()
 
-    @pytest.mark.parametrize("policy", [POLICIES[name] for name in REAL], ids=REAL)
+    @pytest.mark.parametrize("policy", [POLICIES[name] for name in SEEING], ids=SEEING)
     def test_nobody_is_flagged_for_having_moved_on_but_the_yearly_offer_is_due(self, policy: Policy) -> None:
         life = a_life_looked_after_well()
         life.said = [said for said in life.said if not (isinstance(said[2], dict) and "offer_made_on" in said[2])]
@@ -114,6 +122,16 @@ class TestALifeLookedAfter:
         (_, at_25), = life.days(policy, date(2026, 3, 12), date(2026, 3, 12))
         assert not at_25.in_scope
         assert not at_25.findings
+
+
+class TestSnapshots:
+    def test_the_latest_contact_is_judged_and_all_else_is_unknown(self) -> None:
+        life = a_life()
+        life.contact(after(days=10), "other", by=None)
+        evaluation = life.on(after(weeks=24), POLICIES["snapshot"])
+        assert {finding.rule for finding in evaluation.findings} == {"contact_overdue", "plan_review_overdue"}
+        assert "visit_overdue" in evaluation.unknown
+        assert life.on(after(weeks=5), POLICIES["snapshot"]).in_touch
 
 
 class TestTextOnly:
@@ -436,6 +454,7 @@ class TestCouncils:
         assert first == {
             "statutory_minimum": {"contact_overdue": never, "visit_overdue": never},
             "letter_rules": {"contact_overdue": never, "visit_overdue": never},
+            "snapshot": {"contact_overdue": date(2023, 12, 29), "visit_overdue": never},
             "standard_8_week": eight_weeks, "west_sussex": eight_weeks, "dorset": eight_weeks, "brighton": eight_weeks,
             "lancashire": {"contact_overdue": date(2023, 12, 5), "visit_overdue": date(2023, 11, 30)},
             "hertfordshire": {"contact_overdue": date(2023, 11, 7), "visit_overdue": date(2023, 12, 6)},

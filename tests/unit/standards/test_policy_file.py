@@ -191,6 +191,9 @@ class TestMistakes:
     @pytest.mark.parametrize(("text", "said"), [
         ("id: p\nversion: 1\nstandards: []\n", "field title: Field required"),
         ("id: P p\nversion: 1\ntitle: T\nstandards: []\n", "field id:"),
+        ("id: p\nversion: 18446744073709551616\ntitle: T\nstandards: []\n", "field version: Input should be less than"),
+        ("id: p\nversion: 2026-02-30\ntitle: T\nstandards: []\n", "line 2: 2026-02-30 cannot be read (day is out of range"),
+        ("? [id]\n: p\n", "line 1: a key should be a word"),
         (f"{HEAD}standard: []\nstandards: []\n", "field standard: there is no such field here"),
         (f"{HEAD}in_touch: {{rung: text}}\nstandards: []\n", "field in_touch.rung: 'text' is no rung"),
         (f"{HEAD}meaningful: 8w\nstandards: []\n", "field meaningful:"),

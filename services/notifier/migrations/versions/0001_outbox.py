@@ -4,7 +4,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from services.notifier.database import Utc
+from keepintouch.runtime.database import Utc
 
 revision = "0001"
 down_revision = None

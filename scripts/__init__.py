@@ -1,0 +1,1 @@
+"""What is run from the project's folder: set-up, checks, generated pages, secrets."""

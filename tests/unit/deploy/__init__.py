@@ -1,0 +1,1 @@
+"""What is shipped to run the services by, held against the services."""
