@@ -7,7 +7,6 @@ before, or without, the alerts that it says were published.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from keepintouch.acceptance import FUTURE_ALLOWANCE, Accepted, Refused, accept_event
@@ -23,28 +22,14 @@ from keepintouch.standards.published import REMEMBERED_DAYS
 from schemas.alerts import Alert
 from schemas.events import EventData, Feed, PersonErased
 
+from .decoded import FORGOTTEN, Decoded, LatelyHeardOf
 from .due import DueDays
 from .records import DeadLetter, SourceRecord, Writes
 from .rulebook import Rulebook
 from .state import PartitionState, StateRecord
 
-MOST_KEPT_DECODED = 125_000
-"""Records that the people of one partition who are kept decoded may have between them: some 320 bytes each, 40 MB."""
-_OF_A_PERSON, _OF_A_FINDING = 20, 3
-"""As many records as this weighs what else there is of a person, and an alert or dead letter."""
-
-
-@dataclass(slots=True)
-class Touched:
-    """A person who is decoded because something about them may have changed since the last write."""
-
-    person: Person
-    due_on: int = stored.DUE_NOW
-    waits_for_feed: bool = False
-    was_folded: bool = False
-    """An event came for them; else they were only looked at, because a day had come."""
-    weight: int = 0
-    """What they take while they are kept decoded, in records."""
+_OF_A_FINDING = 3
+"""As many records as this weighs an alert or dead letter."""
 
 
 class Shard:
@@ -57,11 +42,10 @@ class Shard:
         self._state, self._people = state, state.people
         self._rulebook, self._settle_seconds = rulebook, settle_seconds
         self._slugs = frozenset(slug.encode() for slug in rulebook.slugs)
-        self._touched: dict[bytes, Touched] = {}
+        self._touched: dict[bytes, Decoded] = {}
+        """Whom something may have changed about since the last write."""
         self._weight_touched = 0
-        self._decoded: dict[bytes, Touched] = {}
-        """People lately heard of, as they are stored: the next event about one of them need not decode them again."""
-        self._weight_decoded = 0
+        self._lately = LatelyHeardOf()
         self._pending: dict[bytes, None] = {}
         self._settling: dict[bytes, float] = {}
         """New people, and when they will have settled; always in the order of these ends."""
@@ -171,12 +155,17 @@ class Shard:
         for key, touched in self._touched.items():
             let_go += touched.person.let_go
             touched.person.let_go = 0
-            value = _stored(touched)
+            value = touched.stored()
             if value != self._people.get(key):
                 states.append((key, value))
             if value is not None and key not in self._settling:
                 self._due.add(key, touched.due_on)
-            self._keep(key, touched, value is not None and touched.was_folded)
+            if value is not None and touched.was_folded:
+                touched.was_folded = False
+                self._lately.keep(key, touched)
+            else:
+                touched.let_go()
+                self._lately.drop(key)
         if self._whole and self.position != self._state.position:
             states.append((stored.POSITION_KEY, stored.dump_position(self.position)))
         for record in states:
@@ -192,8 +181,9 @@ class Shard:
 
     def close(self) -> None:
         """Let go of everybody. Not to be used afterwards."""
-        for touched in (*self._touched.values(), *self._decoded.values()):
-            _forget_reckoned(touched)
+        for touched in self._touched.values():
+            touched.let_go()
+        self._lately.close()
 
     @property
     def settling(self) -> int:
@@ -265,7 +255,7 @@ class Shard:
             self._heard_of(key, touched, changed, real)
         return source
 
-    def _heard_of(self, key: bytes, touched: Touched, changed: bool, real: float) -> None:
+    def _heard_of(self, key: bytes, touched: Decoded, changed: bool, real: float) -> None:
         """Note that an event came for a person: whoever changed is evaluated, and who is new settles first."""
         if changed:
             self._note_touched(key, touched)
@@ -274,48 +264,25 @@ class Shard:
         elif key not in self._settling:
             return
         self._settling.pop(key, None)
-        if _is_new(touched.person):
+        if touched.is_new:
             self._settling[key] = real + self._settle_seconds
             self._pending.pop(key, None)
         else:
             self._pending[key] = None
 
-    def _keep(self, key: bytes, touched: Touched, decoded: bool) -> None:
-        """Keep a person decoded, or no longer; whoever has been longest among those kept goes when they are too many."""
-        before = self._decoded.pop(key, None)
-        if before is not None:
-            self._weight_decoded -= before.weight
-        if not decoded:
-            _forget_reckoned(touched)
-            return
-        touched.was_folded, touched.weight = False, _weight_of(touched)
-        self._decoded[key] = touched
-        self._weight_decoded += touched.weight
-        while self._weight_decoded > MOST_KEPT_DECODED:
-            gone = self._decoded.pop(next(iter(self._decoded)))
-            _forget_reckoned(gone)
-            self._weight_decoded -= gone.weight
+    def _held(self, key: bytes) -> Decoded:
+        """A person as known now."""
+        return self._touched.get(key) or self._lately.get(key) or Decoded.of(self._people, key)
 
-    def _held(self, key: bytes) -> Touched:
-        """A person as known now, decoded for this; one nobody has spoken of yet is an empty one."""
-        touched = self._touched.get(key) or self._decoded.get(key)
-        if touched is not None:
-            return touched
-        value = self._people.get(key)
-        if value is None:
-            return Touched(Person())
-        head = stored.header(value)
-        return Touched(stored.load(value), head.due_on, head.waits_for_feed)
-
-    def _touch(self, key: bytes) -> Touched:
+    def _touch(self, key: bytes) -> Decoded:
         touched = self._held(key)
         self._note_touched(key, touched)
         return touched
 
-    def _note_touched(self, key: bytes, touched: Touched) -> None:
+    def _note_touched(self, key: bytes, touched: Decoded) -> None:
         if key not in self._touched:
             self._touched[key] = touched
-            self._weight_touched += _weight_of(touched)
+            self._weight_touched += touched.weight
 
     def _wake_who_waits(self) -> None:
         """Have those looked at for whom something is unknown that the feeds of their council may have settled."""
@@ -347,13 +314,13 @@ class Shard:
         if key in self._settling or (key not in self._people and key not in self._touched):
             return
         touched = self._held(key)
-        if _is_new(touched.person):
+        if touched.is_new:
             self._settling[key] = real + self._settle_seconds
         else:
             self._note_touched(key, touched)
             self._evaluate(key, touched, today, now)
 
-    def _evaluate(self, key: bytes, touched: Touched, today: int, now: datetime) -> None:
+    def _evaluate(self, key: bytes, touched: Decoded, today: int, now: datetime) -> None:
         ref, person, council = key.decode(), touched.person, key.partition(b":")[0].decode()
         self._not_looked_at.pop(key, None)
         touched.waits_for_feed = False
@@ -374,29 +341,6 @@ class Shard:
         touched.waits_for_feed = bool(rules.policy.feeds or rules.more_feeds) and _waits_for_feed(evaluation)
 
 
-_FORGOTTEN = -1
-
-
-def _stored(touched: Touched) -> bytes | None:
-    if touched.due_on == _FORGOTTEN:
-        return None
-    return stored.dump(touched.person, touched.due_on, touched.waits_for_feed)
-
-
-def _weight_of(touched: Touched) -> int:
-    return len(touched.person.registers) + _OF_A_PERSON
-
-
-def _forget_reckoned(touched: Touched) -> None:
-    """They hold one another: without this only the garbage collector would see them go, which hardly ever looks."""
-    touched.person.reckoned = None
-
-
-def _is_new(person: Person) -> bool:
-    """Whether there is something to evaluate, and it never was."""
-    return person.ledger is None and person.facts is not None
-
-
 def _waits_for_feed(evaluation: Evaluation) -> bool:
     return any(clock.why is Why.FEEDS_BEHIND for clock in evaluation.clocks)
 
@@ -411,4 +355,4 @@ def _forgotten_on(person: Person, due_on: int, today: int) -> int:
         return LAST_DAY
     if due_on in (stored.DUE_NOW, LAST_DAY):
         return max(london_day(instant(person.erased_at)).toordinal(), today) + REMEMBERED_DAYS
-    return _FORGOTTEN if due_on <= today else due_on
+    return FORGOTTEN if due_on <= today else due_on
