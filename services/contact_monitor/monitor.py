@@ -46,6 +46,9 @@ _STUCK_AFTER = 120.0
 _ASLEEP_TOO_LONG = 6 * 3600.0
 """Seconds that a worker may be paused and go on with what it remembers. Kafka keeps tombstones of the changelog for a day:
 whoever slept longer would not learn who has been erased."""
+_QUIET_AT_MOST = 24 * 3600.0
+"""Seconds after which a partition where nothing has happened is written to all the same: an empty transaction. Of a producer it
+has not heard of for a week (`transactional.id.expiration.ms`) Kafka knows nothing any more, and takes nothing from it."""
 _TICK = 0.02
 _MOST_UNWRITTEN = 2_000_000
 """What may wait to be written, in records of some 320 bytes: 640 MB. Folding waits where there is more."""
@@ -294,7 +297,8 @@ class Monitor:
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)
         metrics.NOT_LOOKED_AT.labels(str(partition)).set(shard.not_looked_at)
-        if not shard.unwritten and self._handover.durable.get(partition) == shard.position:
+        if not shard.unwritten and self._handover.durable.get(partition) == shard.position and (
+                time.monotonic() - self._written.get(partition, 0.0) < _QUIET_AT_MOST):
             return None
         if not (states_alone or shard.found or partition in self._sweeping):
             return None

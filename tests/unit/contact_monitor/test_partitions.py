@@ -313,6 +313,27 @@ async def test_a_worker_that_slept_for_hours_ends(county: Lancashire, monkeypatc
 
 
 @live
+async def test_a_partition_where_nothing_happens_is_written_to_once_a_day(
+        county: Lancashire, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = list[int]()
+
+    class Noting(Worker):
+        async def commit(self, partition: int) -> None:
+            committed.append(partition)
+            await super().commit(partition)
+
+    worker = Noting(county.kafka, county.rules, county.clock)
+    await worker.own_all()
+    await worker.rest()
+    committed.clear()
+    await worker.rest()
+    assert not committed
+    monkeypatch.setattr(module, "_QUIET_AT_MOST", 0.0)   # as if a day had passed
+    await worker.monitor.round()
+    assert sorted(committed) == [0, 1]
+
+
+@live
 async def test_a_changelog_lost_altogether_is_survived(county: Lancashire) -> None:
     await county.start(feeds=["visits"])
     await county.hear(b"{", person(), in_bed_and_breakfast("2024-02-10"), manifest("2024-02-19"))
