@@ -64,7 +64,7 @@ class Difference:
 
     def __str__(self) -> str:
         if self.aspect is Aspect.MISSING:
-            return f"{self.topic} does not exist"
+            return f"{self.topic} does not exist, or Kafka does not show it to this user"
         return f"{self.topic}: {self.setting or self.aspect.value} is {self.found}, declared {self.wanted}"
 
 
