@@ -9,13 +9,11 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
-import orjson
-
 from keepintouch.runtime.topics import ALERTS, EVENTS, people_changelog
 
 from .events import NOW, KeyValue
 from .kafka import Arrived, Tail, broker, fill
-from .known import History, Known, a_call, prime
+from .known import History, Known, a_call, a_move, moved_to, prime
 from .rates import Row
 from .steady import Steady
 from .worker import WrongRun, workers
@@ -24,7 +22,6 @@ _LONGEST = 30.0
 """Seconds to wait for the last alert."""
 _WARM_UP = 5
 """Seconds of the same load before it counts: a broker that has just started compiles its code in the first few."""
-_MARK = "lancashire:moved"
 _ONE_IN = 10
 """Events of which one is to publish an alert: as many as in life under load, see `live`."""
 
@@ -46,13 +43,13 @@ def alert_delay(people: int, per_second: int, seconds: int) -> Row:
         with Tail(settings, ALERTS, wait_ms=10) as tail, Steady(settings, iter(events), per_second) as load:
             deadline = time.monotonic() + _WARM_UP + seconds + _LONGEST
             while len(first) < count and time.monotonic() < deadline:
-                if (alert := tail.poll_one(0.05)) is not None and (adviser := _adviser(alert)) is not None:
+                if (alert := tail.poll_one(0.05)) is not None and (adviser := moved_to(alert)) is not None:
                     first.setdefault(adviser, alert)
             load.stop()
             if load.failed:
                 raise WrongRun(f"{load.failed} events were not taken by Kafka")
         with Tail(settings, EVENTS) as tail:
-            sent = {adviser: record for record in tail.to_end() if (adviser := _adviser(record)) is not None}
+            sent = {adviser: record for record in tail.to_end() if (adviser := moved_to(record)) is not None}
     begins = min(record.appended_ms for record in sent.values()) + _WARM_UP * 1000
     counted = [each for each, record in sent.items() if each in first and record.appended_ms >= begins]
     return {"events": len(counted), "per_second": per_second,
@@ -68,17 +65,8 @@ def _moves_among_calls(known: Known, history: History, people: int, count: int) 
     for number in range(count):
         events += [council.event(a_call(council, (number * 7 + place * 1_999 + 1) % people, history.spoke_on))
                    for place in range(_ONE_IN - 1)]
-        events.append(council.event(known.snapshot(number % people, history, NOW + timedelta(milliseconds=number),
-                                                   adviser_ref=f"{_MARK}{number:06}")))
+        events.append(a_move(known, number % people, history, number, NOW + timedelta(milliseconds=number)))
     return events
-
-
-def _adviser(record: Arrived) -> str | None:
-    """The unmistakable adviser in an alert or a snapshot."""
-    if record.value is None or _MARK.encode() not in record.value:
-        return None
-    message = orjson.loads(record.value)
-    return str(message.get("data", message)["adviser_ref"])
 
 
 def spread(name: str, milliseconds: Sequence[float]) -> dict[str, float]:

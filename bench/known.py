@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import cycle
 
+import orjson
+
 from keepintouch.calendar import LONDON
 from keepintouch.runtime.kafka import KafkaSettings
 from keepintouch.runtime.topics import EVENTS
@@ -18,12 +20,13 @@ from schemas.events import Person as Snapshot
 
 from . import machine
 from .events import NOW, Council, KeyValue, Shape, partition_of
-from .kafka import Group, fill
+from .kafka import Arrived, Group, fill
 from .reckoning import Reckoning
 from .worker import Workers
 
 RECORDS = 26
 _DIFFERENT = 2_000
+_MARK = "lancashire:moved"
 _PLAIN_HOME = {"code": "U", "suitable": True, "council_provided": False, "hostel": False, "since": None}
 
 
@@ -93,6 +96,19 @@ def a_call(council: Council, number: int, day: date) -> Contact:
     return Contact(record_id=council.uuid(), person_ref=council.ref(number), recorded_at=at + timedelta(hours=1), occurred_at=at,
                    worker_ref=council.worker(number // 15), worker_role="personal_adviser", channel="phone", direction="out",
                    outcome="completed")
+
+
+def a_move(known: Known, number: int, history: History, serial: int, at: datetime) -> KeyValue:
+    """A snapshot of somebody who has an alert open, with an adviser whom nobody else has: the alert comes anew, and says so."""
+    return known.council.event(known.snapshot(number, history, at, adviser_ref=f"{_MARK}{serial:06}"))
+
+
+def moved_to(record: Arrived) -> str | None:
+    """The unmistakable adviser in a snapshot of a move, or in the alert that it leads to."""
+    if record.value is None or _MARK.encode() not in record.value:
+        return None
+    message = orjson.loads(record.value)
+    return str(message.get("data", message)["adviser_ref"])
 
 
 def prime(settings: KafkaSettings, at: Workers, known: Known) -> int:

@@ -20,7 +20,7 @@ from keepintouch.standards.identifiers import pack
 
 from .events import NOW, KeyValue
 from .kafka import Arrived, Tail, broker, fill
-from .known import History, Known, a_call, prime
+from .known import History, Known, a_call, a_move, moved_to, prime
 from .rates import Row
 from .steady import Steady
 from .worker import WrongRun, workers
@@ -30,7 +30,10 @@ MIDNIGHT = london_midnight(NOW.date() + timedelta(days=2))
 _EVENING = MIDNIGHT - timedelta(hours=1)
 _LONG_AGO = _EVENING - timedelta(weeks=12)
 _OTHERS = 2_000
-"""People who are not due, and whom the events are about."""
+"""People who are not due, and whom the events are about: of each an alert is open."""
+_OVERDUE = History(_LONG_AGO, (_EVENING - timedelta(weeks=11)).date(), (_EVENING - timedelta(weeks=2)).date())
+_ONE_IN = 10
+"""Events of which one is to publish an alert, as in `delays`."""
 _AT_REST = 8.0
 _AFTERWARDS = 2.0
 _LONGEST = 120.0
@@ -53,7 +56,7 @@ class Plan:
         """Write everyone's state."""
         for first, people, history in (
                 (0, self.opening, _history(opens=True)), (self.opening, self.due - self.opening, _history(opens=False)),
-                (self.due, _OTHERS, History(_LONG_AGO, _EVENING.date() - timedelta(days=3)))):
+                (self.due, _OTHERS, _OVERDUE)):
             fill(settings, people_changelog(), self.known.stored(history, people, first))
 
     def keys(self) -> set[bytes]:
@@ -61,15 +64,17 @@ class Plan:
         return {self.known.council.ref(number).encode() for number in range(self.due)}
 
     def events(self) -> Iterator[KeyValue]:
-        """Calls to people who are not due, one after another."""
-        council = self.known.council
+        """Calls to people who are not due, one after another; one in ten is a move."""
         for number in count():
-            call = a_call(council, self.due + number % _OTHERS, _EVENING.date())
-            yield council.event(call)
+            who = self.due + number % _OTHERS
+            if number % _ONE_IN:
+                yield self.known.council.event(a_call(self.known.council, who, _EVENING.date()))
+            else:
+                yield a_move(self.known, who, _OVERDUE, number, _EVENING + timedelta(milliseconds=number))
 
 
 def sweep(due: int, per_second: int, lead: float) -> Row:
-    """From midnight until the last alert is out and everyone has another due day; and the longest delay of an event meanwhile.
+    """From midnight until the last alert is out and everyone has another due day; and how long what came meanwhile had to wait.
 
     `lead`: real seconds before midnight at which the worker starts; it has to be idle well before.
     """
@@ -103,6 +108,28 @@ def sweep(due: int, per_second: int, lead: float) -> Row:
 
 
 @dataclass(slots=True)
+class _Delays:
+    """What was waited for before midnight and after it, in milliseconds."""
+
+    midnight: float
+    last: float
+    before: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+
+    def add(self, began_ms: int, ended_ms: int) -> None:
+        if began_ms / 1000 < self.midnight - 0.5:
+            self.before.append(ended_ms - began_ms)
+        elif self.midnight <= began_ms / 1000 <= self.last:
+            self.after.append(ended_ms - began_ms)
+
+    def shown(self, what: str) -> Row:
+        rest = median(self.before) if self.before else 0.0
+        return {f"events_before{what}": len(self.before), f"events_during{what}": len(self.after),
+                f"delay_at_rest{what}_ms": round(rest, 1), f"longest_at_rest{what}_ms": max(self.before, default=0),
+                f"longest_delay{what}_ms": round(max(self.after, default=0) - rest, 1)}
+
+
+@dataclass(slots=True)
 class Night:
     """What came out around midnight (a real instant, in seconds since 1970)."""
 
@@ -112,6 +139,9 @@ class Night:
     last: float = 0.0
     """When a reader had the last alert, or the last state of who was due."""
     alerts: set[bytes] = field(default_factory=set)
+    """Of those who were due."""
+    told: dict[str, Arrived] = field(default_factory=dict)
+    """By the adviser moved to: the first alert that names them."""
     states: dict[bytes, list[Arrived]] = field(default_factory=dict)
     """Of those who were not due, in order."""
 
@@ -120,8 +150,11 @@ class Night:
         today = MIDNIGHT.toordinal()
         for record in arrived:
             if record.topic == ALERTS:
-                self.alerts.add(record.key)
-                self.last = record.at
+                if (adviser := moved_to(record)) is not None:
+                    self.told.setdefault(adviser, record)
+                else:
+                    self.alerts.add(record.key)
+                    self.last = record.at
             elif record.key in self.waiting:
                 if record.value is not None and stored.header(record.value).due_on > today:
                     self.waiting.discard(record.key)
@@ -141,18 +174,18 @@ class Night:
         return wrong
 
     def delays(self, events: Iterable[Arrived]) -> Row:
-        """From an event's append to that of the first state with it in: the median before midnight, and the longest after it."""
-        before, after = [], []
+        """From an event's append to that of the alert it led to, and to that of the first state with it in.
+
+        Of each the median before midnight, and the longest after it less that median.
+        """
+        states, alerts = _Delays(self.midnight, self.last), _Delays(self.midnight, self.last)
         for event in events:
-            appended = event.appended_ms / 1000
-            if event.key in self.states and event.value is not None and (at := self._stored_at(event)) is not None:
-                if appended < self.midnight - 0.5:
-                    before.append(at - event.appended_ms)
-                elif self.midnight <= appended <= self.last:
-                    after.append(at - event.appended_ms)
-        rest = median(before) if before else 0.0
-        return {"events_before": len(before), "events_during": len(after), "delay_at_rest_ms": round(rest, 1),
-                "longest_at_rest_ms": max(before, default=0), "longest_delay_ms": round(max(after, default=0) - rest, 1)}
+            if (adviser := moved_to(event)) is not None:
+                if adviser in self.told:
+                    alerts.add(event.appended_ms, self.told[adviser].appended_ms)
+            elif event.key in self.states and event.value is not None and (at := self._stored_at(event)) is not None:
+                states.add(event.appended_ms, at)
+        return {**alerts.shown(""), **states.shown("_of_states")}
 
     def _stored_at(self, event: Arrived) -> int | None:
         record = pack(orjson.loads(event.value or b"")["data"].get("record_id", ""))

@@ -4,27 +4,34 @@ Faust's own path costs some 200 microseconds an event, nearly all of it asyncio 
 one replace, hands each partition's records on as one synthetic record, and a schema hands their list through to the agent.
 
 Committing follows what is *durable*, not what the agent has taken: an offset is committed only after the alerts and states
-before it have been acknowledged. For that two methods of Faust's consumer are overridden, `_new_offset` and `_add_gap`;
-both are private, and `tests/unit/contact_monitor/test_faust_batches.py` fails when they change.
+before it have been acknowledged. For that two methods of Faust's consumer are overridden, `_new_offset` and `_add_gap`, and for
+fetching one of its thread's, `_fetch_records`; all are private, and `tests/unit/contact_monitor/test_faust_batches.py` fails when
+they change.
 
 Faust empties its queues when partitions go, but a record that waited for room in a full queue may slip in behind that and be
 handed on when partitions have come again. So each batch says when it was fetched and what it follows.
 """
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from aiokafka import AIOKafkaConsumer
 from faust.serializers.schemas import Schema
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
-_FEW, _MOMENT = 500, 0.02
-"""Records of one fetch that are few, and the seconds in which more may come."""
+_AT_ONCE = 1, 1_500
+"""Bytes that Kafka answers a fetch with as soon as it has them, and milliseconds after which it answers with less."""
+_TOGETHER = 64 * 1024, 10
+"""The same while events follow one another: a fetch costs all that is behind it as much for one event as for a hundred."""
+_FOLLOWS_WITHIN = 0.05
+"""Seconds from one fetch that brought something to the next, where events are said to follow one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,6 @@ class Handover:
         """Partition to the offset that may be committed: everything before it is acknowledged."""
         self.assignment = 0
         """Goes up whenever partitions go or come."""
-        self.came = 0
-        """How many records the last fetch brought."""
         self._handed_on: dict[int, int] = {}
 
     def begin_again(self) -> None:
@@ -84,7 +89,6 @@ class BatchScheduler(DefaultSchedulingStrategy):
 
     def iterate(self, records: Mapping[TP, Sequence[Any]]) -> Iterator[tuple[TP, Any]]:
         """One batch for each partition that brought anything."""
-        self.handover.came = sum(map(len, records.values()))
         return ((tp, Batch(tp, self.handover.hand_on(tp.partition, found))) for tp, found in records.items() if found)
 
 
@@ -98,17 +102,33 @@ class BatchSchema(Schema[Any, Any]):
         return decode
 
 
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """Lets events come together at the broker while they follow one another.
+
+    aiokafka sends the next fetch when the last one has been taken from it. Waiting at this end would leave what that brings
+    lying here.
+    """
+
+    _came_at = -math.inf
+
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, active_partitions: set[TP], timeout: float | None = None,
+                             max_records: int | None = None) -> Any:
+        records = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
+        now, fetcher = time.monotonic(), consumer._fetcher
+        follow = bool(records) and now - self._came_at < _FOLLOWS_WITHIN
+        if records:
+            self._came_at = now
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = _TOGETHER if follow else _AT_ONCE
+        return records
+
+
 class BatchConsumer(driver.Consumer):
     """Commits what is durable."""
 
     handover: ClassVar[Handover]
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """What has come, by partition; where little came last, a moment later: one event is as dear to Faust as a thousand."""
-        if self.handover.came < _FEW:
-            await asyncio.sleep(_MOMENT)
-        async for each in super().getmany(timeout):
-            yield each
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets inside a batch are no gaps."""

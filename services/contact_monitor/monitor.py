@@ -34,9 +34,9 @@ partition's piece of work may come between any two of them."""
 _PACE_BEHIND, _PACE_CATCHING_UP = 4.0, 20.0
 """Seconds between writes while there is a backlog, and before a worker has caught up for the first time: each person is then
 written, and in the first case evaluated, once for many events."""
-_PACE_OF_STATES = 0.1
+_PACE_OF_STATES = 0.25
 """Seconds from one write to the next where nothing was found that anybody waits for: a transaction costs Kafka as much as the
-reading of a hundred events, and alerts go out the sooner the fewer there are beside theirs."""
+reading of a hundred events, and alerts go out the sooner the fewer there are beside theirs. Offsets are committed twice a second."""
 _BACKLOG = 1_000
 """Records of one partition in one fetch that say there are more where they came from …"""
 _BACKLOG_LASTS = 0.25

@@ -9,19 +9,23 @@ import asyncio
 import inspect
 from collections import defaultdict
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from faust.tables.manager import TableManager
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
+from services.contact_monitor import faust_batches as module
 from services.contact_monitor.faust_batches import (
     BatchConsumer,
     BatchSchema,
+    BatchThread,
     Fetched,
     Handover,
     NoTables,
@@ -101,6 +105,15 @@ def test_a_fetch_goes_through_the_scheduler_and_reads_nothing_but_attributes() -
     assert read <= set(batch_of(Record(3)).__slots__)
 
 
+def test_each_fetch_is_asked_for_as_the_fetcher_has_it_then() -> None:
+    source = inspect.getsource(Fetcher._get_actions_per_node)
+    assert "self._fetch_max_wait_ms,\n                self._fetch_min_bytes," in source
+    assert "self._fetch_records," in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+    assert "_consumer._max_poll_records" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
+    assert "AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)" in inspect.getsource(
+        driver.Consumer._new_consumer_thread)
+
+
 def test_a_revocation_waits_for_the_agent_before_it_is_signalled() -> None:
     source = inspect.getsource(faust.App._on_partitions_revoked)
     assert source.index("_consumer_wait_empty") < source.index("self.on_partitions_revoked.send")
@@ -130,6 +143,27 @@ def test_one_batch_for_each_partition_that_brought_anything() -> None:
     assert batch_of(Record(8), handover=handover).value == Fetched([Record(8)], 0, 8)
     handover.begin_again()
     assert batch_of(Record(5), handover=handover).value == Fetched([Record(5)], 1, None)
+
+
+@pytest.mark.anyio
+async def test_events_come_together_at_the_broker_while_they_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought: list[dict[TP, list[Record]]] = []
+
+    async def fetch(*_: object, **__: object) -> dict[TP, list[Record]]:
+        return brought.pop(0)
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
+    consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace())
+    thread, seconds, asked = object.__new__(BatchThread), 0.0, list[int]()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
+    something, nothing = {TP(EVENTS, 0): [Record(1)]}, dict[TP, list[Record]]()
+    for after, found in (
+            (9, something), (0.04, something), (0.04, something), (0.06, something), (0.04, something), (1, nothing)):
+        seconds, brought = seconds + after, [found]
+        assert await thread._fetch_records(consumer, {TP(EVENTS, 0)}) is found
+        asked.append(consumer._fetcher._fetch_min_bytes)
+    assert asked == [1, 65536, 65536, 1, 65536, 1]
+    assert consumer._fetcher._fetch_max_wait_ms == 1_500
 
 
 def test_the_schema_hands_a_batch_through() -> None:
