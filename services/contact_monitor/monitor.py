@@ -36,7 +36,8 @@ _PACE_BEHIND, _PACE_CATCHING_UP = 4.0, 20.0
 written, and in the first case evaluated, once for many events."""
 _PACE_OF_STATES = 0.25
 """Seconds from one write to the next where nothing was found that anybody waits for: a transaction costs Kafka as much as the
-reading of a hundred events, and alerts go out the sooner the fewer there are beside theirs. Offsets are committed twice a second."""
+reading of a hundred events, and alerts go out the sooner the fewer there are beside theirs. Offsets are committed twice a
+second anyway."""
 _BACKLOG = 1_000
 """Records of one partition in one fetch that say there are more where they came from …"""
 _BACKLOG_LASTS = 0.25
