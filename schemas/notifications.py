@@ -16,6 +16,9 @@ NotificationState = Literal["held", "merged", "dropped", "sending", "accepted", 
 FINAL_STATES: frozenset[NotificationState] = frozenset({"delivered", "undelivered", "failed"})
 """What a provider says last; records about one `provider_id` never leave these."""
 
+MOST_IDS = 250
+"""Alerts that one record names at most. Of a message about more each names a part, or ten thousand alerts would be gigabytes."""
+
 
 class Notification(Message):
     """One message's state; a message about several alerts has one record under each alert's key, with the same id."""

@@ -23,7 +23,7 @@ STYLES = "govuk-frontend.min.css"
 class BoardSettings(BaseSettings):
     """The board's own settings; those of Kafka and the clock are the same for all services."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     councils_file: Path = Field(deploy_file("councils.yaml"), description="the councils file")
     policies_dir: Path = Field(SHIPPED, description="where policies are looked up by id")

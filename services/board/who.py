@@ -1,7 +1,7 @@
 """Who a ref is: the case system's id by the council's key, a link to the case, and the label of the council's own file.
 
-Labels are kept in memory only. The file is read again when it has changed and then stood still for a moment, and one whose last
-line does not end only when that has been so for a while: what is half written is left alone.
+Labels are kept in memory only. The file is read again when it has changed and stood still for a moment, and so is one whose last
+line does not end: what is half written is left alone.
 """
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from keepintouch.runtime.logs import get_logger
 from schemas.common import council_of
 
 LOOK_AGAIN_SECONDS = 1.0
-UNFINISHED_SECONDS = 60.0
-"""How old a file must be whose last line does not end: before, it is probably still being written."""
+"""From one look at a file to the next; and one that was last changed so long ago stands still."""
 
 _log = get_logger(__name__)
 _Stamp = tuple[int, int, int]
@@ -115,11 +114,12 @@ class WhoIsWho:
         try:
             stat = labels.path.stat()
             stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
-            still, labels.seen = stamp == labels.seen, stamp
+            still = stamp == labels.seen or time.time() - stat.st_mtime >= LOOK_AGAIN_SECONDS
+            labels.seen = stamp
             if stamp in (labels.taken, labels.refused) or (labels.taken is not None and not still):
                 return
             text = labels.path.read_text(encoding="utf-8-sig")
-            if not text.endswith("\n") and time.time() - stat.st_mtime < UNFINISHED_SECONDS:
+            if not text.endswith("\n") and not still:
                 return
             names = read_labels(text)
         except OSError:

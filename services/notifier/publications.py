@@ -11,11 +11,8 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from keepintouch.runtime.topics import ALERT_ACTIONS, NOTIFICATIONS
 from schemas.actions import AlertAction
-from schemas.notifications import FINAL_STATES, Notification, NotificationState
+from schemas.notifications import FINAL_STATES, MOST_IDS, Notification, NotificationState
 from services.notifier.tables import line, publication
-
-MOST_IDS = 250
-"""A message about more alerts names so many in each record, or ten thousand alerts would be gigabytes of ids."""
 
 
 @dataclass(frozen=True, slots=True)

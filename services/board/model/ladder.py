@@ -12,11 +12,13 @@ from datetime import date, datetime
 from keepintouch.calendar import london_day
 from keepintouch.ladders.ladder import Ladder, Target, next_open
 from keepintouch.ladders.schedule import Act, schedule
-from services.board.model.log import WENT_OUT
+from services.board.model.log import WENT_OUT, held_for
 from services.board.model.records import Action, Alert, Note
 
 _TOLD = WENT_OUT | {"merged"}
 _CRITICAL = "critical"
+_OUTSIDE = frozenset({"storm", "audit", "weekly"})
+"""Kinds of messages about an alert that are no step of its ladder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def next_step(alert: Alert, ladder: Ladder, notes: Sequence[Note], actions: Sequ
     """The first step that has not gone out; None where only the weekly message remains, or the alert texts nobody."""
     if alert.mode == "backfill" or not alert.is_open:
         return None
-    out = {note.step: note.at for note in reversed(notes) if note.state in _TOLD or note.reason == "trial"}
+    out = {note.step: note.at for note in reversed(notes)
+           if note.step not in _OUTSIDE and (note.state in _TOLD or note.reason == "trial")}
     let_go = [action.at for action in actions if action.action == "release"]
     acts = [Act(each.action_id, each.action, each.at, each.until, each.actor_ref in is_manager) for each in actions]
     found = schedule(ladder, max([alert.detected_at, *let_go]), _critical_since(alert, ladder, out, now), acts, out)
@@ -48,8 +51,8 @@ def next_step(alert: Alert, ladder: Ladder, notes: Sequence[Note], actions: Sequ
 
 
 def storm_holds(notes: Sequence[Note]) -> bool:
-    """Whether the newest of an alert's records, oldest first, says that it waits with many others for a release."""
-    return bool(notes) and notes[-1].state == "held" and notes[-1].reason == "storm"
+    """Whether an alert waits with many others for a release, by its records, oldest first."""
+    return held_for(notes, "storm") is not None
 
 
 def _critical_since(alert: Alert, ladder: Ladder, out: Mapping[str, datetime], now: datetime) -> datetime | None:

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
+from schemas.notifications import MOST_IDS
 from services.board.model.records import Action, Note
 
 WENT_OUT = frozenset({"sending", "accepted", "sent", "delivered", "undelivered", "failed", "uncertain"})
@@ -16,6 +19,8 @@ class Log:
         self._actions: dict[str, tuple[Action, ...]] = {}
         self._notes: dict[str, tuple[Note, ...]] = {}
         self._texts: dict[str, Note] = {}
+        self._parts: dict[str, dict[str, Note]] = {}
+        """Of messages about so many alerts that they are told of in parts: these, by the first alert of each."""
 
     def act(self, action: Action) -> bool:
         """Take note of an action; False if it was known."""
@@ -31,6 +36,9 @@ class Log:
             self._notes[alert_id] = (*known, note)
         if note.ref is not None:
             held = self._texts.get(note.ref)
+            if (held is not None and held.notification_id == note.notification_id and held.alert_ids != note.alert_ids
+                    and MOST_IDS in (len(held.alert_ids), len(note.alert_ids))):
+                self._parts.setdefault(note.notification_id, {}).update({held.alert_ids[0]: held, note.alert_ids[0]: note})
             if held is None or held.at <= note.at:
                 self._texts[note.ref] = note
 
@@ -52,14 +60,23 @@ class Log:
         return sorted(self._notes.get(alert_id, ()), key=lambda note: note.at)
 
     def text(self, ref: str) -> Note | None:
-        """The newest record of the newest text with this Ref."""
-        return self._texts.get(ref)
+        """The newest record of the newest text with this Ref, with all the alerts it is about."""
+        note = self._texts.get(ref)
+        if note is None or note.notification_id not in self._parts:
+            return note
+        parts = self._parts[note.notification_id].values()
+        return replace(note, alert_ids=tuple(each for part in parts for each in part.alert_ids))
 
     def held(self, alert_ids: Iterable[str], reason: str) -> list[tuple[str, Note]]:
-        """The alerts whose newest record says that a step is held for this reason."""
-        found = []
-        for alert_id in alert_ids:
-            notes = self.notes(alert_id)
-            if notes and notes[-1].state == "held" and notes[-1].reason == reason:
-                found.append((alert_id, notes[-1]))
-        return found
+        """The alerts of which a step is held for this reason, with what says so."""
+        return [(alert_id, note) for alert_id in alert_ids
+                if (note := held_for(self.notes(alert_id), reason)) is not None]
+
+
+def held_for(notes: Iterable[Note], reason: str) -> Note | None:
+    """The newest of an alert's records, oldest first, by which a step of it waits for this reason now. What the last record of
+    another step says, such as that the service manager is asked about the storm, ends no hold.
+    """
+    last = {note.step: note for note in notes}
+    found = [note for note in last.values() if note.state == "held" and note.reason == reason]
+    return max(found, key=lambda note: note.at, default=None)

@@ -20,11 +20,13 @@ from keepintouch.rulebook import CouncilRules
 from keepintouch.runtime.topics import ALERT_ACTIONS, ALERTS, NOTIFICATIONS, people_changelog
 from keepintouch.standards import stored
 from schemas import actions, alerts, audit, notifications
+from schemas.notifications import MOST_IDS
 from services.board.model import records
 from services.board.model.ladder import next_step
+from services.board.model.log import Log
 from services.board.model.records import Action, Alert, Note
 from services.board.publication import HIDDEN, SMALLEST, Group, publishable
-from services.board.who import UNFINISHED_SECONDS, WhoIsWho, read_labels
+from services.board.who import LOOK_AGAIN_SECONDS, WhoIsWho, read_labels
 
 from .world import Stage, arranged, stage
 
@@ -84,6 +86,18 @@ def test_the_newest_text_of_a_ref_counts(made: Stage) -> None:
     note = made.model.log.text("K7QX")
     assert note is not None
     assert note.alert_ids == (second,)
+
+
+def test_a_message_told_of_in_parts_is_about_all_their_alerts() -> None:
+    log, ids = Log(), [f"{number:03}" for number in range(2 * MOST_IDS + 1)]
+    parts = [tuple(ids[start:start + MOST_IDS]) for start in (0, MOST_IDS, 2 * MOST_IDS)]
+    for state, minute in (("sending", 0), ("accepted", 1)):
+        for part in parts:
+            for alert_id in part:
+                log.note(alert_id, Note("n", part, "1", state, AT + timedelta(minutes=minute), ref="K7QX"))
+    about = log.text("K7QX")
+    assert about is not None
+    assert (about.state, sorted(about.alert_ids)) == ("accepted", ids)
 
 
 LADDER = Ladder.of(councils.Ladder.model_validate({"calendar": "working_hours", "steps": [
@@ -202,12 +216,13 @@ class TestLabels:
         assert name() == "100101"
         file.write_text("id,label\n100101,Robin\n")
         assert name() == "Robin"
-        file.write_text("id,label\n100101,Wre")   # its last line does not end: perhaps the rest is still to come
-        assert [name(), name(), name()] == ["Robin"] * 3
-        long_ago = time.time() - UNFINISHED_SECONDS
+        file.write_text("id,label\n100101,Wren")   # its last line does not end: perhaps the rest is still to come
+        assert name() == "Robin"
+        assert name() == "Wren"   # it stands still: that is how the council writes it
+        file.write_text("id,label\n100101,Ash")
+        long_ago = time.time() - LOOK_AGAIN_SECONDS
         os.utime(file, (long_ago, long_ago))
-        name()
-        assert name() == "Wre"   # it has been so for a minute: that is how the council writes it
+        assert name() == "Ash"   # it had stood still before anybody looked
         file.write_text("id,label\n100101,Robin\n")
         name()
         assert name() == "Robin"

@@ -333,6 +333,7 @@ class TestHeld:
         alerts = made.model.open_alerts(made.model.people.of_council("lancashire"))[:10]
         for alert in alerts:
             made.text("", made.staff("adviser"), [alert.alert_id], state="held", reason="storm")
+            made.text("S7RM", made.staff("service_manager"), [alert.alert_id], state="accepted", step="storm")   # who is asked
         browser.sign_in(made.staff("manager"))
         page = browser.get("/held").text
         assert "A service manager can let them go." in page
