@@ -15,7 +15,7 @@ from dateutil.relativedelta import relativedelta
 from keepintouch.calendar import add_working_days
 
 FIRST_DAY, LAST_DAY = date.min.toordinal(), date.max.toordinal()
-_WRITTEN = re.compile(r"([0-9]{1,4})(wd|d|w|m)")
+_WRITTEN = re.compile(r"([0-9]{1,4})(wd)|([0-9]{1,6})([dwm])")
 
 
 class Unit(StrEnum):
@@ -36,11 +36,11 @@ class Interval:
 
     @classmethod
     def parse(cls, text: str) -> Interval:
-        """Read `Nd`, `Nw`, `Nm` or `Nwd`, N of up to four digits; anything else is a ValueError that says so."""
+        """Read `Nd`, `Nw` or `Nm`, N of up to six digits, or `Nwd`, of up to four; anything else is a ValueError that says so."""
         found = _WRITTEN.fullmatch(text)
         if not found:
             raise ValueError(f"{text!r} is no interval: write 7d (days), 8w (weeks), 2m (months) or 20wd (working days)")
-        return cls(int(found[1]), Unit(found[2]))
+        return cls(int(found[1] or found[3]), Unit(found[2] or found[4]))
 
     def after(self, day: int) -> int:
         """The day this long after a day; months keep the day of the month, clamped to the month's end."""

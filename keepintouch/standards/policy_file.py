@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from keepintouch.yaml_file import YamlError, read_yaml
@@ -73,10 +73,16 @@ class _Conditions(_Part):
     adviser: Literal["none", "some"] | None = None
     opted_out: bool | Literal["any"] | None = None
 
+    @field_validator("ages")
+    @classmethod
+    def _from_to(cls, value: list[int] | None) -> list[int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError("should be the first and the last age, the first not above the last")
+        return value
+
     def read(self, **defaults: object) -> Conditions:
-        stated = defaults | {name: getattr(self, name) for name in _Conditions.model_fields if name in self.model_fields_set}
-        return Conditions(tuple((name, tuple(value) if isinstance(value, list) else value)
-                                for name, value in stated.items() if value is not None))
+        stated = defaults | {name: value for name in _Conditions.model_fields if (value := getattr(self, name)) is not None}
+        return Conditions(tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in stated.items()))
 
 
 class _Needs(_Part):
@@ -170,10 +176,10 @@ def load_policy(id_or_file: str, folder: Path = SHIPPED) -> Policy:
     if path.suffix in (".yaml", ".yml") or path.parent != Path():
         if not path.is_file():
             raise PolicyError(f"{path}: there is no such policy file")
-        return _join(list(_chain(path, (path.parent, folder))))
+        return _join(list(_chain(path, folder)))
     if not (folder / f"{id_or_file}.yaml").is_file():
         raise PolicyError(f"there is no policy {id_or_file!r} in {folder}: it has {', '.join(policy_ids(folder)) or 'none'}")
-    return _join(list(_chain(folder / f"{id_or_file}.yaml", (folder,))))
+    return _join(list(_chain(folder / f"{id_or_file}.yaml", folder)))
 
 
 def policy_ids(folder: Path = SHIPPED) -> list[str]:
@@ -181,8 +187,8 @@ def policy_ids(folder: Path = SHIPPED) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def _chain(path: Path, folders: tuple[Path, ...]) -> Iterator[tuple[Path, _File]]:
-    """A policy file and those it extends, child first."""
+def _chain(path: Path, folder: Path) -> Iterator[tuple[Path, _File]]:
+    """A policy file and those it extends, child first: each beside the one that extends it, else in the folder."""
     seen: list[Path] = []
     child: Path | None = None
     while True:
@@ -194,9 +200,9 @@ def _chain(path: Path, folders: tuple[Path, ...]) -> Iterator[tuple[Path, _File]
         if file.extends is None:
             return
         child, wanted = path, f"{file.extends}.yaml"
-        found = next((folder / wanted for folder in folders if (folder / wanted).is_file()), None)
+        found = next((place / wanted for place in (child.parent, folder) if (place / wanted).is_file()), None)
         if found is None:
-            raise PolicyError(f"{child}: field extends: there is no {wanted} beside it or in {folders[-1]}")
+            raise PolicyError(f"{child}: field extends: there is no {wanted} beside it or in {folder}")
         path = found
 
 

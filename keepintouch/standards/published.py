@@ -1,13 +1,13 @@
 """What is remembered of the alerts published about one person, as the stored form has it."""
 from __future__ import annotations
 
-from datetime import date
 from operator import attrgetter
 
 import msgspec
 
 from schemas.alerts import Mode, Severity
 
+from .instants import day_of
 from .intervals import LAST_DAY
 
 AlertKey = tuple[str, int]
@@ -15,7 +15,6 @@ AlertKey = tuple[str, int]
 
 REMEMBERED_DAYS = 400
 """How long an ended alert's id and sequence are remembered; then its key gets a tombstone."""
-_FIRST_DAY, _DAY = date(1970, 1, 1).toordinal(), 86_400_000_000
 NEVER = bytes(8)
 """Policy mark of a person who has never been evaluated."""
 
@@ -82,7 +81,7 @@ class EndedEntry(msgspec.Struct, array_like=True, gc=False, frozen=True):
     @property
     def forgotten_on(self) -> int:
         """Day number on which its key gets a tombstone."""
-        return _FIRST_DAY + self.ended_at // _DAY + REMEMBERED_DAYS
+        return day_of(self.ended_at) + REMEMBERED_DAYS
 
 
 _ended_at = attrgetter("ended_at")

@@ -13,14 +13,14 @@ def number(day: str) -> int:
 
 @pytest.mark.parametrize(("text", "count", "unit"), [
     ("0d", 0, Unit.DAYS), ("7d", 7, Unit.DAYS), ("8w", 8, Unit.WEEKS), ("12m", 12, Unit.MONTHS), ("20wd", 20, Unit.WORKING_DAYS),
-    ("9999d", 9999, Unit.DAYS), ("08w", 8, Unit.WEEKS)])
+    ("36500d", 36_500, Unit.DAYS), ("08w", 8, Unit.WEEKS)])
 def test_what_is_an_interval(text: str, count: int, unit: Unit) -> None:
     interval = Interval.parse(text)
     assert (interval.count, interval.unit) == (count, unit)
     assert str(interval) == f"{count}{unit}"
 
 
-@pytest.mark.parametrize("text", ["", "7", "d", "8 weeks", "8W", "-1d", "1.5d", " 7d", "7d ", "7d\n", "10000d", "7dw", "٧d"])
+@pytest.mark.parametrize("text", ["", "7", "d", "8 weeks", "8W", "-1d", "1.5d", " 7d", "7d ", "7d\n", "10000wd", "7dw", "٧d"])
 def test_what_is_none_is_said_with_what_would_be(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no interval: write 7d \(days\)"):
         Interval.parse(text)

@@ -1,13 +1,15 @@
 """The memory of what was published: modes, sequences, what is forgotten, erased, closed and taken back."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from keepintouch.calendar import london_day
 from keepintouch.standards import ledger, published, stored
 from keepintouch.standards.evaluation import evaluate
+from keepintouch.standards.instants import microseconds
 from keepintouch.standards.ledger import Publication
 from keepintouch.standards.person import Person
 from keepintouch.standards.policy import Policy
@@ -152,6 +154,8 @@ def test_an_ended_alert_is_remembered_for_400_days_and_then_its_key_gets_a_tombs
     told.fold("x2", snapshot(category="none", recorded_at="2024-06-14T12:00:00Z"))
     assert told.ledger is not None
     forgotten_on = london_day(noon("2024-06-14") + timedelta(days=400))
+    late = replace(told.ledger.ended[0], ended_at=microseconds(datetime(2024, 6, 14, 23, 30, tzinfo=UTC)))
+    assert late.forgotten_on == forgotten_on.toordinal() + 1   # in London that is the 15th
     assert told.ledger.next_change_on == forgotten_on.toordinal()
     assert settle(told, noon("2024-06-14") + timedelta(days=399)) == []
     assert settle(told, noon("2024-06-14") + timedelta(days=400)) == [Publication(first.alert_id, None)]

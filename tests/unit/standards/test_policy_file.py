@@ -133,6 +133,16 @@ class TestInheritance:
         write(beside, one(CLOCK).replace("Two-way contact", "From beside"), "base.yaml")
         assert load_policy(child, folder).standards[0].text == "From beside"
 
+    def test_a_parent_from_the_policies_folder_has_its_own_parents_there(self, tmp_path: Path) -> None:
+        beside, folder = tmp_path / "beside", tmp_path / "folder"
+        beside.mkdir()
+        folder.mkdir()
+        write(folder, one(CLOCK).replace("Two-way contact", "From the folder"), "grandparent.yaml")
+        write(folder, "id: parent\nversion: 1\ntitle: P\nextends: grandparent\nstandards: []\n", "parent.yaml")
+        child = write(beside, "id: c\nversion: 1\ntitle: C\nextends: parent\nstandards: []\n", "c.yaml")
+        write(beside, one(CLOCK).replace("Two-way contact", "Another of that name"), "grandparent.yaml")
+        assert load_policy(child, folder).standards[0].text == "From the folder"
+
     def test_by_id_only_the_policies_folder_counts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         write(tmp_path, one(CLOCK))
@@ -146,7 +156,7 @@ class TestMistakes:
         ("grace: 1d", "field every, within: a standard needs a clock: either every or within"),
         ("every: 8 weeks",
          "field every: '8 weeks' is no interval: write 7d (days), 8w (weeks), 2m (months) or 20wd (working days)"),
-        ("every: 99999d", "field every: '99999d' is no interval"),
+        ("every: 99999wd", "field every: '99999wd' is no interval"),
         ("every: 8", "field every:"),
         ("within: 7d\ngrace: -1d", "field grace: '-1d' is no interval"),
         ("every: 8w\nwhen: {moved_within: soon}", "field when.moved_within: 'soon' is no interval"),
@@ -261,3 +271,13 @@ class TestTheDocumentation:
 
 def test_the_shipped_ids_are_the_names_of_their_files() -> None:
     assert [load_policy(policy_id).id for policy_id in policy_ids()] == policy_ids()
+
+
+def test_a_condition_that_says_nothing_is_not_stated(tmp_path: Path) -> None:
+    said, nothing = (load_policy(write(tmp_path, one(f"  when: {{{when}}}\n{CLOCK}"))).standards[0].when
+                     for when in ("opted_out: false, ages: [16, 20]", "opted_out: , ages: [16, 20], need: "))
+    assert said == nothing
+
+
+def test_ages_are_from_and_to(tmp_path: Path) -> None:
+    assert "ages" in refused(write(tmp_path, one(f"  when: {{ages: [20, 16]}}\n{CLOCK}")))[0]
