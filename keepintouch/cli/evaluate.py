@@ -135,7 +135,7 @@ def _names(council: str) -> PlainNames:
 
 def _accepted(events: str, now: datetime, names: PlainNames | None) -> Iterator[Accepted]:
     path = None if events == "-" else Path(events)
-    if path is not None and not path.is_file():
+    if path is not None and (not path.exists() or path.is_dir()):
         raise UserError(f"{events}: there is no such file of events")
     with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         for number, line in _numbered(file):
@@ -171,7 +171,7 @@ def _numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def _open_lines(path: Path) -> dict[str, list[OpenLine]]:
     """The open alerts of an earlier output, by person; all other lines are passed over."""
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise UserError(f"{path}: there is no such file of earlier output")
     found: dict[str, list[OpenLine]] = {}
     for line in _objects(path.read_bytes().splitlines()):

@@ -157,6 +157,13 @@ def test_a_mistake_is_one_line_and_exit_status_2(arguments: list[str], said: str
     assert said in ran.err
 
 
+def test_a_file_need_not_be_a_regular_one() -> None:
+    plain = run("--policy", PLAIN, "--as-of", NOW, stdin=text(events("002")))
+    ran = run("--policy", PLAIN, "--as-of", NOW, "--open", "/dev/null", stdin=text(events("002")))
+    assert (ran.status, ran.out) == (0, plain.out)
+    assert (run("--policy", PLAIN, "--as-of", NOW, "/dev/null").status, plain.out != "") == (0, True)
+
+
 def test_without_a_policy_it_says_what_is_missing() -> None:
     ran = run("--as-of", NOW)
     assert (ran.status, ran.out) == (2, "")
