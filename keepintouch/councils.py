@@ -66,8 +66,8 @@ class Channels(_Section):
 class Limits(_Section):
     """What a council thinks too much for one release."""
 
-    storm_alerts: Annotated[int, Field(ge=1)] = Field(50, description="a release that opens more alerts than this")
-    storm_share: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="and for more of its people than this share")
+    storm_alerts: Annotated[int, Field(ge=0)] = Field(50, description="a release that opens more alerts than this")
+    storm_share: Annotated[float, Field(ge=0, le=1)] = Field(0.2, description="and for more of its people than this share")
 
 
 class Council(_Section):

@@ -14,7 +14,7 @@ from keepintouch.standards.policy_file import SHIPPED
 class MonitorSettings(BaseSettings):
     """Settings of contact_monitor; where Kafka is, see `keepintouch.runtime.kafka.KafkaSettings`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     councils_file: Path = Field(deploy_file("councils.yaml"), validation_alias="COUNCILS_FILE",
                                 description="which councils there are, and the policy of each")

@@ -19,7 +19,7 @@ from schemas.dead_letters import MAX_VALUE_BYTES
 class IntakeSettings(BaseSettings):
     """The gateway's own settings; those of Kafka and the clock are the same for all services."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     councils_file: Path = Field(deploy_file("councils.yaml"), description="which councils there are")
     council_keys_dir: Path = Field(Path("var/keys"), description="one file `<council>.key` each, made by `keepintouch keys new`; "

@@ -1,7 +1,6 @@
 """What somebody who answers for a council is asked to see to: a storm to be released, or what does not balance.
 
-One message each, to the service manager or whoever stands in; if their number turns out not to work, to the next. Of a storm
-they are reminded every working day until it is released or over.
+One message each, to the service manager or whoever stands in; if their number turns out not to work, to the next.
 """
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from keepintouch.ladders.ladder import Calendar, Target, opening_after
+from keepintouch.ladders.ladder import Target
 from keepintouch.runtime.logs import get_logger
 from services.notifier import outbox
 from services.notifier.office import Around, Office, take_turn
@@ -121,16 +120,15 @@ class Appeals:
                 _log.warning("nobody_asked_yet", council=row["council"], kind=row["kind"], reason=str(found.reason))
             return False
         kind, message_id = Kind(row["kind"]), new_id()
-        reminder = (opening_after(moment.now, Calendar.WORKING_HOURS, circumstances.closed) if kind is Kind.STORM else None)
         if _is_on_its_way(connection, row["message_id"]):   # a second one would come with it
-            _set(connection, row["id"], look_at=reminder)
+            _set(connection, row["id"], look_at=None)
             return False
         counts = row["counts"] or {"alerts": len(about), "team": len({each.person_ref for each in about})}
         lines = [{"message_id": message_id, "alert_id": each.alert_id, "episode": each.episode, "step": str(kind),
                   "target": str(Target.SERVICE_MANAGER), "hops": found.reason,
                   "dedupe_key": f"{each.alert_id}/{each.episode}/{kind}-{message_id}"} for each in about]
         outbox.put(connection, message_id, row["council"], found, kind.template, lines, moment, urgent=True, counts=counts)
-        _set(connection, row["id"], look_at=reminder, reason=None, message_id=message_id)
+        _set(connection, row["id"], look_at=None, reason=None, message_id=message_id)
         self.office.metrics.released.labels(row["council"], kind.template).inc()
         _log.warning("asked_to_see_to_it", council=row["council"], kind=str(kind), count=len(about),
                      notification_id=message_id, worker_ref=found.worker.ref)

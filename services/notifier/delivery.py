@@ -152,6 +152,8 @@ class Delivery:
             if turn is None or council is None:
                 outbox.postpone(connection, row, moment.real + self._opens_in(row, providers), moment)
                 return True
+            if said.template.of_steps and not row["possible_duplicate"]:
+                outbox.leave_out(connection, row, said.about, moment)
             # What may have been received already is sent again word for word.
             words = (Words(row["subject"], row["body"]) if row["possible_duplicate"]
                      else said.words(row["channel"], row["ref"], council.sign_in))
@@ -176,7 +178,7 @@ class Delivery:
         return next((turn for turn in later if not self._gates.opens_in(_place(claimed.row, claimed.providers[turn]))), None)
 
     def _send(self, claimed: Claimed) -> None:
-        spare = self.settings.notifier_http_timeout + LEASE_MARGIN
+        spare = self.settings.notifier_http_timeout + min(LEASE_MARGIN, self.settings.notifier_http_timeout)
         if claimed.until - self.monotonic() < spare.total_seconds():   # it has waited too long since it was claimed
             self._record(claimed, NotSent("lease_too_short"), claimed.turn)
             return

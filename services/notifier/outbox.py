@@ -11,7 +11,7 @@ the claim; that it did is evidence, whoever brings it.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -173,6 +173,22 @@ def begin(connection: Connection, claimed: Row, *, template: str, body: str, pro
     return row
 
 
+def leave_out(connection: Connection, claimed: Row, about: Collection[str], moment: Moment) -> None:
+    """Of what is gathered into a message that was never sent, only these alerts are left to be told of: what has ended is
+    dropped, and what somebody is on goes back to be looked at anew.
+    """
+    gone = [each for each in connection.execute(sa.select(line.c.alert_id, line.c.step).where(
+        line.c.message_id == claimed["id"])) if each.alert_id not in about]
+    if not gone:
+        return
+    ids = {each.alert_id for each in gone}
+    back = _return_steps(connection, claimed["id"], moment, ids)
+    for each in gone:
+        if each.alert_id not in back:
+            note_step(connection, [each.alert_id], each.step, "dropped", moment.now, "ended", claimed["recipient_ref"])
+    connection.execute(sa.delete(line).where(line.c.message_id == claimed["id"], line.c.alert_id.in_(ids)))
+
+
 def drop(connection: Connection, claimed: Row, reason: str, moment: Moment) -> None:
     """There is nothing left to say."""
     row = _set(connection, claimed["id"], state="dropped", reason=reason, changed_at=moment.now, owner=None, lease_until=None)
@@ -293,15 +309,17 @@ def pass_on(connection: Connection, row: Row, reason: str, moment: Moment) -> No
     _return_steps(connection, row["id"], moment)
 
 
-def _return_steps(connection: Connection, message_id: str, moment: Moment) -> None:
-    lines = connection.execute(
+def _return_steps(connection: Connection, message_id: str, moment: Moment, of: Collection[str] | None = None) -> set[str]:
+    """Have the steps in a message looked at anew (`of`: of these alerts alone), where the alert is open; returns which are."""
+    lines = [each for each in connection.execute(
         sa.select(line).join(alert, (alert.c.alert_id == line.c.alert_id) & (alert.c.episode == line.c.episode))
-        .where(line.c.message_id == message_id, alert.c.status == "open")).all()
+        .where(line.c.message_id == message_id, alert.c.status == "open")) if of is None or each.alert_id in of]
     for each in lines:
         connection.execute(
             sa.update(step).where(step.c.alert_id == each.alert_id, step.c.episode == each.episode, step.c.key == each.step,
                                   step.c.target == each.target, step.c.state == "released")
             .values(state="waiting", look_at=moment.now, reason=None))
+    return {each.alert_id for each in lines}
 
 
 def reap(connection: Connection, moment: Moment, uncertain_after: timedelta) -> list[Row]:

@@ -116,7 +116,7 @@ def resolve(concern: Concern, target: Target, now: Circumstances) -> Recipient |
         for stand, candidate in _with_cover(place, worker, now):
             if isinstance(candidate, Waits):
                 return candidate
-            if candidate is None or candidate.ref in seen:
+            if candidate is None or (candidate.ref in seen and place is not Place.FALLBACK):   # who always gets it, away or not
                 continue
             seen.add(candidate.ref)
             found = _address(candidate, now) if place is Place.FALLBACK else _reachable(candidate, now, any_day=False)

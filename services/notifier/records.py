@@ -45,8 +45,10 @@ def read_alert(record: Raw, councils: frozenset[str]) -> Alert | Gone | Refused:
     read = accept_record(Alert, record.value, record.key or b"", lambda alert: str(alert.alert_id))
     if isinstance(read, Refused):
         return read
-    if unfit := _unfit(rule=read.rule, team_ref=read.team_ref, sequence=read.sequence, detected_at=read.detected_at):
+    if unfit := _unfit(rule=read.rule, sequence=read.sequence, detected_at=read.detected_at):
         return Refused("schema", unfit)
+    if _unfit(team_ref=read.team_ref):   # whatever a case system calls a team: somebody has to hear of it
+        read = read.model_copy(update={"team_ref": None})
     if read.council not in councils:
         return Refused("schema", f"council: {_UNKNOWN}")
     return read if council_of(read.person_ref) == read.council else Refused("schema", "person_ref: of another council")

@@ -16,7 +16,7 @@ from keepintouch.runtime.errors import UserError
 from keepintouch.runtime.places import deploy_file
 
 LEASE_MARGIN = timedelta(seconds=5)
-"""A provider is called only while the lease lasts at least this much longer than the call may."""
+"""A provider is called only while the lease lasts at least this much longer than the call may, or twice as long as that."""
 
 
 class NotifierSettings(BaseSettings):
@@ -25,7 +25,7 @@ class NotifierSettings(BaseSettings):
     Credentials and senders may differ by council: `<NAME>__<COUNCIL>` goes before `<NAME>`, see `Environment`.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     councils_file: Path = Field(deploy_file("councils.yaml"), description="the councils file")
     notifier_http_port: int = Field(8102, ge=0, le=65535, description="metrics, health and the providers' callbacks")
@@ -65,6 +65,11 @@ class NotifierSettings(BaseSettings):
             raise ValueError("should be an address such as https://notifier.example.gov.uk")
         return value.rstrip("/")
 
+    @field_validator("notifier_trial", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
     @field_validator("notifier_trial_allow", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
@@ -72,8 +77,9 @@ class NotifierSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _lease_outlasts_a_call(self) -> Self:
-        if self.notifier_lease <= self.notifier_http_timeout + LEASE_MARGIN:
-            raise ValueError(f"NOTIFIER_LEASE should be more than {LEASE_MARGIN.seconds}s longer than NOTIFIER_HTTP_TIMEOUT")
+        if self.notifier_lease <= self.notifier_http_timeout + min(LEASE_MARGIN, self.notifier_http_timeout):
+            raise ValueError(f"NOTIFIER_LEASE should be more than {LEASE_MARGIN.seconds}s longer than NOTIFIER_HTTP_TIMEOUT, or "
+                             "more than twice as long")
         return self
 
     @property

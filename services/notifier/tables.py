@@ -185,7 +185,7 @@ appeal: Final = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False, doc="storm, audit"),
     sa.Column("begun_at", Utc, nullable=False),
     sa.Column("grown_at", Utc, nullable=False, doc="when something last joined it"),
-    sa.Column("look_at", Utc, doc="next time to ask somebody, or to remind them; null: they have been asked"),
+    sa.Column("look_at", Utc, doc="next time to ask somebody; null: they have been asked"),
     sa.Column("reason", sa.String(32), doc="why nobody has been asked yet"),
     sa.Column("message_id", sa.String(32), doc="the message by which somebody was asked"),
     sa.Column("counts", sa.JSON, nullable=False, doc="what the message says, where that is not read from the book"),

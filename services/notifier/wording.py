@@ -42,6 +42,8 @@ class Wording:
 
     template: Template
     counts: Counts
+    about: frozenset[str]
+    """Ids of the alerts that it still speaks of."""
     calendar: Calendar
     closed: frozenset[date] = frozenset()
     tallies: tuple[Tally, ...] = ()
@@ -79,10 +81,11 @@ def wording(connection: Connection, claimed: RowMapping, now: datetime, closed: 
     tallies = _tallies(rows) if claimed["channel"] == "email" else ()
     always = any(row.ladder["calendar"] == Calendar.ALWAYS for row in rows)
     calendar = Calendar.ALWAYS if always else Calendar.WORKING_HOURS
+    about = frozenset(row.alert_id for row in rows)
     if not template.of_steps:   # it says how things were when it was made
-        return Wording(template, Counts(**(claimed["counts"] or {})), calendar, frozenset(closed), tallies)
+        return Wording(template, Counts(**(claimed["counts"] or {})), about, calendar, frozenset(closed), tallies)
     counts = _counts(connection, claimed, rows)
-    return Wording(_template(rows, counts), counts, calendar, frozenset(closed), tallies)
+    return Wording(_template(rows, counts), counts, about, calendar, frozenset(closed), tallies)
 
 
 def template_of(steps: set[str], targets: set[Target]) -> Template:

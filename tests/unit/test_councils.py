@@ -36,6 +36,11 @@ def test_defaults(tmp_path: Path) -> None:
     assert council.channels.providers == {"twilio"}
 
 
+def test_every_release_may_be_a_storm(tmp_path: Path) -> None:
+    council = load_councils(given(tmp_path, {"limits": {"storm_alerts": 0, "storm_share": 0}})).councils["demo"]
+    assert (council.limits.storm_alerts, council.limits.storm_share) == (0, 0)
+
+
 def test_a_slash_at_the_end_of_an_address_does_not_matter(tmp_path: Path) -> None:
     assert load_councils(given(tmp_path, {"sign_in": "http://x.example/"})).councils["demo"].sign_in == "http://x.example"
     assert unsafe_addresses(load_councils(given(tmp_path, {"sign_in": "http://x.example/"})).councils) == ["demo"]

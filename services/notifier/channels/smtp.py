@@ -64,7 +64,7 @@ class MailServer:
         try:
             name, spec = parseaddr(sender)
             address = Address(name, addr_spec=spec)
-            if not (address.username and "." in address.domain and spec.isascii()):
+            if not (address.username and ("." in address.domain or address.domain == "localhost") and spec.isascii()):
                 raise ValueError
         except (ValueError, MessageError, IndexError):
             raise UserError(f"council {council}: SMTP_FROM: give an address, or Name <address>") from None

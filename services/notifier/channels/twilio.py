@@ -84,27 +84,31 @@ class TwilioAccount:
     @classmethod
     def of(cls, environment: Environment, council: str) -> TwilioAccount:
         """A council's account. Raises UserError that names what is missing."""
-        sid, token = environment.get("TWILIO_ACCOUNT_SID", council), environment.secret("TWILIO_AUTH_TOKEN", council)
-        key, secret = environment.get("TWILIO_API_KEY", council), environment.secret("TWILIO_API_SECRET", council)
+        sid = environment.get("TWILIO_ACCOUNT_SID", council)
         if sid is None:
             raise UserError(f"council {council} sends by twilio: set TWILIO_ACCOUNT_SID")
-        if key is not None and secret is not None:
-            user, password = key, secret
-        elif token is not None:
-            user, password = sid, token
-        else:
-            raise UserError(f"council {council} sends by twilio: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
-                            "TWILIO_API_SECRET")
+        user, password = _login(environment, council, sid)
         service, sender = _sender(environment, council)
         retention = next((each for each in get_args(Retention) if each == (
             environment.get("TWILIO_CONTENT_RETENTION", council) or "retain").strip().lower()), None)
         if retention is None:
             raise UserError(f"council {council}: TWILIO_CONTENT_RETENTION: give retain or discard")
-        return cls(sid, user, password, token, service, sender, retention)
+        token = environment.secret("TWILIO_AUTH_TOKEN", council)
+        return cls(sid, user, SecretStr(password), token, service, sender, retention)
+
+
+def _login(environment: Environment, council: str, sid: str) -> tuple[str, str]:
+    for get in (environment.own, environment.get):   # a council's own of either kind goes before a common one
+        key, secret, token = (get(f"TWILIO_{name}", council) for name in ("API_KEY", "API_SECRET", "AUTH_TOKEN"))
+        if key and secret:
+            return key, secret
+        if token:
+            return sid, token
+    raise UserError(f"council {council} sends by twilio: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET")
 
 
 def _sender(environment: Environment, council: str) -> tuple[str | None, str | None]:
-    for get in (environment.own, environment.get):   # a council's own of either kind goes before a common one
+    for get in (environment.own, environment.get):
         if service := get("TWILIO_MESSAGING_SERVICE_SID", council):
             return service, None
         if sender := get("TWILIO_FROM", council):

@@ -18,7 +18,8 @@ DOCS = ROOT / "docs"
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PAGING = {
     "HeartbeatStalled", "FeedSilent", "FallbackUnresolvable", "MessageUncertain", "AuditUnbalanced", "ChannelFailing",
-    "SourceBad", "DeadLettersGrowing", "LagGrowing", "OutboxStuck", "BoardStale", "TargetDown"}
+    "SourceBad", "DeadLettersGrowing", "LagGrowing", "OutboxStuck", "BoardStale", "StormHeld",
+    "TargetDown"}
 
 
 @pytest.mark.slow

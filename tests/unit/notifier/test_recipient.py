@@ -44,6 +44,15 @@ def test_the_adviser_themself() -> None:
     assert found(directory()) == ("ada", None)
 
 
+def test_the_fallback_gets_it_though_they_are_away_as_what_else_they_are() -> None:
+    sam = member("demo:sam", "service_manager", mobile=NUMBERS["demo:sam"], team_ref=None, absence=LEAVE)
+    staff = directory(ada(active=False), member("demo:mia", "manager", active=False), sam)
+    result = resolve(ADA, Target.ADVISER, Circumstances(staff, TUESDAY, Calendar.WORKING_HOURS, "demo:sam", frozenset({"sms"}),
+                                                        lambda _: False))
+    assert isinstance(result, Recipient)
+    assert (result.worker.ref, result.channel) == ("demo:sam", "sms")
+
+
 @pytest.mark.parametrize(("changed", "who", "reason"), [
     (ada(absence=LEAVE, cover_ref="demo:ben"), "ben", "adviser absent, to cover"),
     (ada(absence=LEAVE), "mia", "adviser absent, to manager"),

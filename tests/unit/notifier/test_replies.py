@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.notifier.channels import NotSent
 from services.notifier.tables import message
 from services.notifier.texts import NOT_UNDERSTOOD
-from tests.unit.notifier.world import NUMBERS, TUESDAY, World, alert, at, ended
+from tests.unit.notifier.world import NUMBERS, TUESDAY, World, alert, at, ended, story
 
 ADA, BEN, MIA = NUMBERS["demo:ada"], NUMBERS["demo:ben"], NUMBERS["demo:mia"]
 
@@ -38,6 +39,26 @@ def test_the_others_act_only_on_a_text_about_one_person(world: World, texted: Ca
     ref = texted(alert("p1"), alert("p2"))
     assert world.hear(ADA, f"{word} {ref}") == ("not_understood", NOT_UNDERSTOOD)
     assert world.actions() == []
+
+
+@pytest.mark.parametrize("why", ["ended", "acknowledged"])
+def test_a_text_is_about_whom_it_spoke_of_when_it_went_out(world: World, why: str) -> None:
+    left, other = alert("p1"), alert("p2")
+    world.provider.next(NotSent("ConnectionError", timedelta(minutes=10)))
+    world.read(left, other)
+    world.after(minutes=2)
+    if why == "ended":
+        world.read(ended(other))
+    else:
+        world.act(other, "acknowledge", "demo:mia")
+    world.after(minutes=20)
+    ref = world.ref()
+    assert "2: seen" in world.texts()[-1]
+    assert world.hear(ADA, f"2 {ref}")[0] == "acted"
+    assert [each.alert_id for each in world.actions()] == [left.alert_id]
+    assert story(world.notifications(other))[-1] == ("1 dropped: ended" if why == "ended" else "1 held: on_hold")
+    world.go_to(at(TUESDAY + timedelta(days=8), "12:00"))   # five working days on
+    assert (story(world.notifications(other))[-1] == "1 dropped: ended") == (why == "ended")
 
 
 @pytest.mark.parametrize(("word", "action"), [("2", "seen_already"), ("3", "not_mine"), ("4", "refused")])

@@ -52,6 +52,20 @@ def test_what_is_safe_is_taken(given: Callable[..., Path]) -> None:
     assert made.settings.notifier_gather == timedelta(seconds=60)
 
 
+def test_what_is_empty_is_not_set_and_how_it_is_written_does_not_matter(given: Callable[..., Path]) -> None:
+    given({"NOTIFIER_GATHER": "", "NOTIFIER_HTTP_PORT": "", "KEEPINTOUCH_DEMO": "", "NOTIFIER_TRIAL": ""})
+    made = configuration().settings
+    assert (made.notifier_gather, made.notifier_http_port, made.demo, made.notifier_trial) == (
+        timedelta(seconds=60), 8102, False, "on")
+    given({"NOTIFIER_TRIAL": "OFF"})
+    assert configuration().settings.notifier_trial == "off"
+
+
+def test_a_short_lease_goes_with_a_short_call(given: Callable[..., Path]) -> None:
+    given({"NOTIFIER_LEASE": "3s", "NOTIFIER_HTTP_TIMEOUT": "1s"})
+    assert configuration().settings.notifier_lease == timedelta(seconds=3)
+
+
 @pytest.mark.parametrize(("environ", "council", "said"), [
     ({"PUBLIC_BASE_URL": "http://notifier.example.gov.uk"}, {}, "PUBLIC_BASE_URL is plain http"),
     ({"TWILIO_BASE_URL": "http://127.0.0.1:1"}, {}, "TWILIO_BASE_URL is plain http"),

@@ -149,6 +149,11 @@ def test_the_address_of_the_server(url: str, where: tuple[str, int, bool, str | 
     assert made.password is None or made.password.get_secret_value() == "a/b"
 
 
+def test_a_sender_on_this_machine_is_an_address() -> None:
+    made = MailServer.of(Environment({"SMTP_URL": "smtp://h:1", "SMTP_FROM": "kit@localhost"}), "demo")
+    assert str(made.sender) == "kit@localhost"
+
+
 @pytest.mark.parametrize(("environ", "named"), [
     ({"SMTP_URL": ""}, "set SMTP_URL"), ({"SMTP_FROM": ""}, "set SMTP_FROM"), ({"SMTP_URL": "mail:25"}, "SMTP_URL: give"),
     ({"SMTP_URL": "smtp://hush@h:1"}, "SMTP_URL: give"), ({"SMTP_URL": "smtp://u:hush@h:x"}, "SMTP_URL: give"),

@@ -187,6 +187,8 @@ def test_nothing_of_a_text_gets_into_logs(twilio: TwilioStandIn, caplog: pytest.
 @pytest.mark.parametrize(("environ", "user", "sender"), [
     (BASE, ACCOUNT, (None, "+447700900000")),
     (BASE | {"TWILIO_API_KEY": "SK1", "TWILIO_API_SECRET": "s"}, "SK1", (None, "+447700900000")),
+    (BASE | {"TWILIO_API_KEY": "SK1", "TWILIO_API_SECRET": "s", "TWILIO_ACCOUNT_SID__NORTH_SHIRE": "AC9",
+             "TWILIO_AUTH_TOKEN__NORTH_SHIRE": "t"}, "AC9", (None, "+447700900000")),
     (BASE | {"TWILIO_MESSAGING_SERVICE_SID": "MG1"}, ACCOUNT, ("MG1", None)),
     (BASE | {"TWILIO_MESSAGING_SERVICE_SID": "MG1", "TWILIO_FROM__NORTH_SHIRE": "COUNCIL"}, ACCOUNT, (None, "COUNCIL")),
     (BASE | {"TWILIO_ACCOUNT_SID__NORTH_SHIRE": "AC9", "TWILIO_MESSAGING_SERVICE_SID__NORTH_SHIRE": "MG2"}, "AC9", ("MG2", None)),
