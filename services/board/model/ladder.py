@@ -12,13 +12,11 @@ from datetime import date, datetime
 from keepintouch.calendar import london_day
 from keepintouch.ladders.ladder import Ladder, Target, next_open
 from keepintouch.ladders.schedule import Act, schedule
-from services.board.model.log import WENT_OUT, held_for
+from services.board.model.log import OUTSIDE_LADDER, WENT_OUT, held_for
 from services.board.model.records import Action, Alert, Note
 
 _TOLD = WENT_OUT | {"merged"}
 _CRITICAL = "critical"
-_OUTSIDE = frozenset({"storm", "audit", "weekly"})
-"""Kinds of messages about an alert that are no step of its ladder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def next_step(alert: Alert, ladder: Ladder, notes: Sequence[Note], actions: Sequ
     if alert.mode == "backfill" or not alert.is_open:
         return None
     out = {note.step: note.at for note in reversed(notes)
-           if note.step not in _OUTSIDE and (note.state in _TOLD or note.reason == "trial")}
+           if note.step not in OUTSIDE_LADDER and (note.state in _TOLD or note.reason == "trial")}
     let_go = [action.at for action in actions if action.action == "release"]
     acts = [Act(each.action_id, each.action, each.at, each.until, each.actor_ref in is_manager) for each in actions]
     found = schedule(ladder, max([alert.detected_at, *let_go]), _critical_since(alert, ladder, out, now), acts, out)

@@ -11,6 +11,9 @@ from services.board.model.records import Action, Note
 WENT_OUT = frozenset({"sending", "accepted", "sent", "delivered", "undelivered", "failed", "uncertain"})
 """States of a message that was handed over to somebody who carries messages."""
 
+OUTSIDE_LADDER = frozenset({"storm", "audit", "weekly"})
+"""Kinds of messages about an alert that are no step of its ladder."""
+
 
 class Log:
     """Actions and notifications of each alert."""
@@ -74,9 +77,10 @@ class Log:
 
 
 def held_for(notes: Iterable[Note], reason: str) -> Note | None:
-    """The newest of an alert's records, oldest first, by which a step of it waits for this reason now. What the last record of
-    another step says, such as that the service manager is asked about the storm, ends no hold.
+    """The newest of an alert's records, oldest first, if by that a step of its ladder waits for this reason. What goes out
+    otherwise, such as the question to the service manager whether to release it, ends no hold.
     """
-    last = {note.step: note for note in notes}
-    found = [note for note in last.values() if note.state == "held" and note.reason == reason]
-    return max(found, key=lambda note: note.at, default=None)
+    last = None
+    for note in notes:
+        last = note if note.step not in OUTSIDE_LADDER else last
+    return last if last is not None and last.state == "held" and last.reason == reason else None
