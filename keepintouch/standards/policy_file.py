@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from keepintouch.yaml_file import YamlError, read_yaml
@@ -72,13 +72,6 @@ class _Conditions(_Part):
     in_touch: list[InTouchCode] | None = None
     adviser: Literal["none", "some"] | None = None
     opted_out: bool | Literal["any"] | None = None
-
-    @field_validator("ages")
-    @classmethod
-    def _from_to(cls, value: list[int] | None) -> list[int] | None:
-        if value is not None and value[0] > value[1]:
-            raise ValueError("should be the first and the last age, the first not above the last")
-        return value
 
     def read(self, **defaults: object) -> Conditions:
         stated = defaults | {name: value for name in _Conditions.model_fields if (value := getattr(self, name)) is not None}

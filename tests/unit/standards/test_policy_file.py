@@ -277,7 +277,3 @@ def test_a_condition_that_says_nothing_is_not_stated(tmp_path: Path) -> None:
     said, nothing = (load_policy(write(tmp_path, one(f"  when: {{{when}}}\n{CLOCK}"))).standards[0].when
                      for when in ("opted_out: false, ages: [16, 20]", "opted_out: , ages: [16, 20], need: "))
     assert said == nothing
-
-
-def test_ages_are_from_and_to(tmp_path: Path) -> None:
-    assert "ages" in refused(write(tmp_path, one(f"  when: {{ages: [20, 16]}}\n{CLOCK}")))[0]
