@@ -30,6 +30,8 @@ _AT_ONCE = 1, 1_500
 """Bytes that Kafka answers a fetch with as soon as it has them, and milliseconds after which it answers with less."""
 _TOGETHER = 64 * 1024, 10
 """The same while events follow one another: a fetch costs all that is behind it as much for one event as for a hundred."""
+_TOGETHER_BUSY = 64 * 1024, 40
+"""The same while there is a day's work to do beside them."""
 _FOLLOWS_WITHIN = 0.05
 """Seconds from one fetch that brought something to the next, where events are said to follow one another."""
 
@@ -53,6 +55,8 @@ class Handover:
         """Partition to the offset that may be committed: everything before it is acknowledged."""
         self.assignment = 0
         """Goes up whenever partitions go or come."""
+        self.busy = False
+        """Whether there is so much else to do that few and large fetches are better."""
         self._handed_on: dict[int, int] = {}
 
     def begin_again(self) -> None:
@@ -109,6 +113,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     lying here.
     """
 
+    handover: Handover
     _came_at = -math.inf
 
     async def _fetch_records(self, consumer: AIOKafkaConsumer, active_partitions: set[TP], timeout: float | None = None,
@@ -118,7 +123,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         follow = bool(records) and now - self._came_at < _FOLLOWS_WITHIN
         if records:
             self._came_at = now
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = _TOGETHER if follow else _AT_ONCE
+        together = _TOGETHER_BUSY if self.handover.busy else _TOGETHER
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = together if follow else _AT_ONCE
         return records
 
 
@@ -128,7 +134,9 @@ class BatchConsumer(driver.Consumer):
     handover: ClassVar[Handover]
 
     def _new_consumer_thread(self) -> BatchThread:
-        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+        thread = BatchThread(self, loop=self.loop, beacon=self.beacon)
+        thread.handover = self.handover
+        return thread
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets inside a batch are no gaps."""

@@ -155,6 +155,7 @@ async def test_events_come_together_at_the_broker_while_they_follow_one_another(
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
     consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace())
     thread, seconds, asked = object.__new__(BatchThread), 0.0, list[int]()
+    thread.handover = Handover()
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
     something, nothing = {TP(EVENTS, 0): [Record(1)]}, dict[TP, list[Record]]()
     for after, found in (
@@ -164,6 +165,11 @@ async def test_events_come_together_at_the_broker_while_they_follow_one_another(
         asked.append(consumer._fetcher._fetch_min_bytes)
     assert asked == [1, 65536, 65536, 1, 65536, 1]
     assert consumer._fetcher._fetch_max_wait_ms == 1_500
+    for busy, wait in ((False, 10), (True, 40), (False, 10)):
+        thread.handover.busy, brought = busy, [something, something]
+        for _ in "12":
+            await thread._fetch_records(consumer, {TP(EVENTS, 0)})
+        assert consumer._fetcher._fetch_max_wait_ms == wait
 
 
 def test_the_schema_hands_a_batch_through() -> None:
