@@ -98,9 +98,9 @@ def sweep(due: int, per_second: int, lead: float) -> Row:
                 with Tail(settings, people_changelog()) as states:
                     while found.waiting and time.time() < midnight + _LONGEST:
                         found.take(states.poll())
+                    load.stop()
+                    found.take(states.to_end())
             found.take(alerts.to_end())
-        with Tail(settings, people_changelog()) as states:
-            found.take(states.to_end())
         if load.failed:
             raise WrongRun(f"{load.failed} events were not taken by Kafka")
         with Tail(settings, EVENTS) as tail:

@@ -135,7 +135,7 @@ def _names(council: str) -> PlainNames:
 
 def _accepted(events: str, now: datetime, names: PlainNames | None) -> Iterator[Accepted]:
     path = None if events == "-" else Path(events)
-    if path is not None and (not path.exists() or path.is_dir()):
+    if path is not None and not _is_there(path):
         raise UserError(f"{events}: there is no such file of events")
     with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         for number, line in _numbered(file):
@@ -169,9 +169,14 @@ def _numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
+def _is_there(path: Path) -> bool:
+    """Whether it can be read from: a file, a pipe or a device."""
+    return path.exists() and not path.is_dir()
+
+
 def _open_lines(path: Path) -> dict[str, list[OpenLine]]:
     """The open alerts of an earlier output, by person; all other lines are passed over."""
-    if not path.exists() or path.is_dir():
+    if not _is_there(path):
         raise UserError(f"{path}: there is no such file of earlier output")
     found: dict[str, list[OpenLine]] = {}
     for line in _objects(path.read_bytes().splitlines()):

@@ -186,6 +186,7 @@ class Monitor:
                 if task.done():
                     del looking[partition]
                     task.result()
+            self._handover.busy = bool(self._sweeping)
             now = time.monotonic()
             for partition in sorted(self._shards.keys() - looking.keys()):
                 if now >= self._written.get(partition, 0.0) + self._pace(partition):
@@ -207,7 +208,6 @@ class Monitor:
                 await self._write(partition, writes)
             if writes is not None or partition in self._sweeping:
                 self._sweeping.discard(partition)
-                self._handover.busy = bool(self._sweeping)
                 self._news.set()  # there may be more by now
 
     async def _write(self, partition: int, writes: Writes) -> None:
@@ -295,7 +295,6 @@ class Monitor:
         most = MOST_EVALUATED if len(self._sweeping) < _SWEEPING else 0
         if shard.has_work(now, real) and shard.evaluate(now, real, most):
             self._sweeping.add(partition)
-            self._handover.busy = True
         metrics.HEARTBEAT.labels(str(partition)).set_to_current_time()
         metrics.CAUGHT_UP.labels(str(partition)).set(shard.caught_up)
         metrics.SETTLING.labels(str(partition)).set(shard.settling)

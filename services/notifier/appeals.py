@@ -120,9 +120,6 @@ class Appeals:
                 _log.warning("nobody_asked_yet", council=row["council"], kind=row["kind"], reason=str(found.reason))
             return False
         kind, message_id = Kind(row["kind"]), new_id()
-        if _is_on_its_way(connection, row["message_id"]):   # a second one would come with it
-            _set(connection, row["id"], look_at=None)
-            return False
         counts = row["counts"] or {"alerts": len(about), "team": len({each.person_ref for each in about})}
         lines = [{"message_id": message_id, "alert_id": each.alert_id, "episode": each.episode, "step": str(kind),
                   "target": str(Target.SERVICE_MANAGER), "hops": found.reason,
@@ -141,11 +138,6 @@ def _about(connection: Connection, row: RowMapping) -> Sequence[Any]:
     if row["kind"] == Kind.STORM:
         return connection.execute(query.where(alert.c.storm_id == row["id"])).all()
     return connection.execute(query.where(alert.c.alert_id.in_(row["about"][:_MANY]))).all()
-
-
-def _is_on_its_way(connection: Connection, message_id: str | None) -> bool:
-    return connection.scalar(sa.select(message.c.id).where(
-        message.c.id == message_id, message.c.state.in_(("pending", "sending", "uncertain")))) is not None
 
 
 def _set(connection: Connection, appeal_id: str, **values: Any) -> None:

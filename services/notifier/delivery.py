@@ -178,7 +178,7 @@ class Delivery:
         return next((turn for turn in later if not self._gates.opens_in(_place(claimed.row, claimed.providers[turn]))), None)
 
     def _send(self, claimed: Claimed) -> None:
-        spare = self.settings.notifier_http_timeout + min(LEASE_MARGIN, self.settings.notifier_http_timeout)
+        spare = self.settings.spare_for_a_call(LEASE_MARGIN)
         if claimed.until - self.monotonic() < spare.total_seconds():   # it has waited too long since it was claimed
             self._record(claimed, NotSent("lease_too_short"), claimed.turn)
             return

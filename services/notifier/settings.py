@@ -77,10 +77,14 @@ class NotifierSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _lease_outlasts_a_call(self) -> Self:
-        if self.notifier_lease <= self.notifier_http_timeout + min(LEASE_MARGIN, self.notifier_http_timeout):
+        if self.notifier_lease <= self.spare_for_a_call():
             raise ValueError(f"NOTIFIER_LEASE should be more than {LEASE_MARGIN.seconds}s longer than NOTIFIER_HTTP_TIMEOUT, or "
                              "more than twice as long")
         return self
+
+    def spare_for_a_call(self, margin: timedelta = LEASE_MARGIN) -> timedelta:
+        """What must be left of a lease where a provider is to be called."""
+        return self.notifier_http_timeout + min(margin, self.notifier_http_timeout)
 
     @property
     def demo(self) -> bool:

@@ -1,7 +1,7 @@
 """What was done and said about alerts: actions, and what became of each message. Pure; in any order, any number of times."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -76,11 +76,9 @@ class Log:
                 if (note := held_for(self.notes(alert_id), reason)) is not None]
 
 
-def held_for(notes: Iterable[Note], reason: str) -> Note | None:
+def held_for(notes: Sequence[Note], reason: str) -> Note | None:
     """The newest of an alert's records, oldest first, if by that a step of its ladder waits for this reason. What goes out
     otherwise, such as the question to the service manager whether to release it, ends no hold.
     """
-    last = None
-    for note in notes:
-        last = note if note.step not in OUTSIDE_LADDER else last
+    last = next((note for note in reversed(notes) if note.step not in OUTSIDE_LADDER), None)
     return last if last is not None and last.state == "held" and last.reason == reason else None
